@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Mutexes and reader-writer locks that know their place in the global order. Anyone may include this.
+ *
+ * A lock belongs to a class, a class has a rank. A thread may only take a lock whose rank is higher than every rank it
+ * holds; two locks of one class only where the class says so (`nests`: in order of address). docs/locking.md is the
+ * order in words. Builds with BARTER_DEBUG check it at every acquisition and abort with both names; other builds pay
+ * nothing for it.
+ *
+ * None of these may be taken in a signal handler, but for one that handles a fault of the program's own instruction:
+ * such a thread holds no lock of ours.
+ */
+#ifndef BARTER_BASE_LOCK_H
+#define BARTER_BASE_LOCK_H
+
+#include <pthread.h>
+
+#include "base/types.h"
+
+/* Outermost first. The gaps leave room. */
+enum lock_rank {
+	LOCK_RANK_VFIO_DEVICE = 100,	/* open, bind and attach state of one VFIO device */
+	LOCK_RANK_IOMMUFD_OBJECT = 150, /* one context's object table */
+	LOCK_RANK_IOAS_DOMAINS = 200,	/* which domains an IOAS fills */
+	LOCK_RANK_IOAS_IOVA = 300,	/* areas, allowed and reserved IOVAs of one IOAS */
+	LOCK_RANK_VFIO_IRQ = 350,	/* interrupt set-up of one VFIO device */
+	LOCK_RANK_GATE = 400,		/* one PCI function's gate and the buffers behind it */
+	LOCK_RANK_RESERVATION = 500,	/* one buffer: its attachments and revoked state */
+	LOCK_RANK_PAGES = 600,		/* one pages object: the domains it is mapped in */
+	LOCK_RANK_DOMAIN = 700,		/* one IO page table, writers only */
+	LOCK_RANK_PHYS = 750,		/* physical address space, writers only */
+	LOCK_RANK_FUNCTION = 800,	/* config space and registers of one PCI function */
+	LOCK_RANK_IRQ = 850,		/* delivery of one function's interrupts */
+	LOCK_RANK_REGISTER_PAGE = 900,	/* who has a register page mapped */
+	LOCK_RANK_FD_TABLE = 950,
+	LOCK_RANK_ADDRESS_SPACE = 1000, /* a task's mappings and pins */
+	LOCK_RANK_LEAF = 1100,		/* takes nothing else: allocators, logs, statistics */
+};
+
+struct lock_class {
+	const char *name;
+	enum lock_rank rank;
+	bool nests; /* several of this class at once, in ascending order of address */
+};
+
+#ifdef BARTER_DEBUG
+void lock_check_acquire(const struct lock_class *class, const void *lock);
+void lock_check_release(const struct lock_class *class, const void *lock);
+bool lock_check_held(const void *lock);
+/* A point where no core lock may be held: before a copy from or to a program, before waiting for another thread. */
+void lock_check_none_held(const char *where);
+#else
+static inline void lock_check_acquire(const struct lock_class *class, const void *lock)
+{
+	(void)class;
+	(void)lock;
+}
+static inline void lock_check_release(const struct lock_class *class, const void *lock)
+{
+	(void)class;
+	(void)lock;
+}
+static inline bool lock_check_held(const void *lock)
+{
+	(void)lock;
+	return true;
+}
+static inline void lock_check_none_held(const char *where)
+{
+	(void)where;
+}
+#endif
+
+void lock_assert_failed(const char *what, const char *file, int line) __attribute__((noreturn));
+
+struct mutex {
+	pthread_mutex_t native;
+	const struct lock_class *class;
+};
+
+static inline void mutex_init(struct mutex *m, const struct lock_class *class)
+{
+	pthread_mutex_init(&m->native, NULL);
+	m->class = class;
+}
+
+static inline void mutex_fini(struct mutex *m)
+{
+	pthread_mutex_destroy(&m->native);
+}
+
+static inline void mutex_lock(struct mutex *m)
+{
+	lock_check_acquire(m->class, m);
+	pthread_mutex_lock(&m->native);
+}
+
+static inline void mutex_unlock(struct mutex *m)
+{
+	lock_check_release(m->class, m);
+	pthread_mutex_unlock(&m->native);
+}
+
+#define mutex_assert_held(m)                                                                                           \
+	do {                                                                                                           \
+		if (!lock_check_held(m))                                                                               \
+			lock_assert_failed(#m " is not held", __FILE__, __LINE__);                                     \
+	} while (0)
+
+struct rwlock {
+	pthread_rwlock_t native;
+	const struct lock_class *class;
+};
+
+static inline void rwlock_init(struct rwlock *l, const struct lock_class *class)
+{
+	pthread_rwlock_init(&l->native, NULL);
+	l->class = class;
+}
+
+static inline void rwlock_fini(struct rwlock *l)
+{
+	pthread_rwlock_destroy(&l->native);
+}
+
+static inline void rwlock_read_lock(struct rwlock *l)
+{
+	lock_check_acquire(l->class, l);
+	pthread_rwlock_rdlock(&l->native);
+}
+
+static inline void rwlock_write_lock(struct rwlock *l)
+{
+	lock_check_acquire(l->class, l);
+	pthread_rwlock_wrlock(&l->native);
+}
+
+static inline void rwlock_unlock(struct rwlock *l)
+{
+	lock_check_release(l->class, l);
+	pthread_rwlock_unlock(&l->native);
+}
+
+#define rwlock_assert_held(l)                                                                                          \
+	do {                                                                                                           \
+		if (!lock_check_held(l))                                                                               \
+			lock_assert_failed(#l " is not held", __FILE__, __LINE__);                                     \
+	} while (0)
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A machine: a rack with the Linux subsystems over it and the paths by which programs find them. What a door owns; what
+ * tests create without a door.
+ *
+ * Who may include this: door/, machine/, tests, bench.
+ */
+#ifndef BARTER_MACHINE_MACHINE_H
+#define BARTER_MACHINE_MACHINE_H
+
+#include "file/ns.h"
+#include "rack/rack.h"
+
+struct machine {
+	struct rack *rack;
+	struct ns *ns;
+	struct trace *trace;
+	struct vfio_device **vfio;
+	size_t nr_vfio;
+};
+
+/* Builds the rack, /sys, /dev/iommu and /dev/vfio/devices. */
+int machine_create(const struct rack_desc *desc, struct machine **out);
+/* Files may still be open when the process ends: then it is not called. */
+void machine_destroy(struct machine *m);
+
+/* /sys/bus/pci, /sys/devices/pci..., /sys/kernel/iommu_groups for a rack (machine/sysfs.c). */
+int machine_add_sysfs(struct machine *m);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A rack: a whole machine built from a description. Not global: two racks do not meet.
+ *
+ * Who may include this: rack/, cmd/, door/, tests.
+ */
+#ifndef BARTER_RACK_RACK_H
+#define BARTER_RACK_RACK_H
+
+#include "pci/topology.h"
+#include "rack/desc.h"
+
+struct rack {
+	const struct rack_desc *desc; /* borrowed */
+	struct trace *trace;
+	struct phys_space *space;
+	struct iommu_unit *iommu;
+	struct pci_root root;
+};
+
+/* Builds and enumerates every device. No thread is started. */
+int rack_create(const struct rack_desc *desc, struct trace *trace, struct rack **out);
+/* Nothing of it is open any more. */
+void rack_destroy(struct rack *r);
+
+#endif
