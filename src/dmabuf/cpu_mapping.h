@@ -11,9 +11,11 @@
 #include "dmabuf/dmabuf.h"
 
 /*
- * Maps [offset, offset + req->len) of the buffer as req says. The mapping may be made while the buffer is revoked for
- * now: then it starts zapped. on_gone (may be NULL) runs, without locks, when the program has unmapped the last part.
- * space: where the buffer's physical ranges are looked up. Returns the address or -errno.
+ * Maps [offset, offset + req->len) of the buffer as req says (req->offset is the caller's to interpret). The mapping
+ * may be made while the buffer is revoked for now: then it is zapped until the memory is back. on_gone (may be NULL)
+ * runs, without locks, when the program has unmapped the last part; not after a failure. space: where the buffer's
+ * physical ranges are looked up. Call without locks. Returns the address or -errno: -EINVAL beyond the buffer or where
+ * it holds memory that cannot be mapped, -ENODEV revoked for good, and what mmap(2) answers.
  */
 int64_t cpu_mapping_create(struct dma_buf *b, struct task *t, struct phys_space *space, uint64_t offset,
 			   const struct mmap_request *req, void (*on_gone)(void *arg), void *arg);

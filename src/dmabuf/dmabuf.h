@@ -8,11 +8,14 @@
  *
  * The contract, call by call ("resv" is the buffer's reservation lock, dma_buf_lock()):
  *   dma_buf_attach()    without resv. May be refused: no common type (-EOPNOTSUPP); the exporter may revoke and the
- *                       importer has no invalidate (-EOPNOTSUPP); revoked for good (-ENODEV).
+ *                       importer has no invalidate (-EOPNOTSUPP); revoked (-ENODEV), but for an importer that has
+ *                       restored(), which may wait out a revocation for now.
  *   map, unmap          with resv held. What map returns holds until the next invalidate or unmap.
  *   invalidate()        called by the exporter's revoke with resv held (and its gate). The importer drops its mapping:
- * its leaves or pages are gone when it returns; it must not wait for DMA (the gate drains once, after all importers)
- * and must not detach. It may not take an IOAS lock. dma_buf_detach()    without resv. After it no callback comes.
+ *                       its leaves or pages are gone when it returns; it must not wait for DMA (the gate drains once,
+ *                       after all importers) and must not detach. It may not take an IOAS lock.
+ *   restored()          called by the exporter's restore, under the same locks.
+ *   dma_buf_detach()    without resv. After it no callback comes.
  *   ops->release()      when the last reference to the file is gone; no attachment exists then.
  *
  * State is tested and the mapping inserted under one hold of resv.
@@ -21,6 +24,8 @@
  */
 #ifndef BARTER_DMABUF_DMABUF_H
 #define BARTER_DMABUF_DMABUF_H
+
+#include <linux/dma-buf.h>
 
 #include "base/list.h"
 #include "base/lock.h"
@@ -69,6 +74,11 @@ struct dma_buf_ops {
 	/* resv held. -ENODEV while revoked. *out by type. */
 	int (*map)(struct dma_buf_attachment *a, const void **out);
 	void (*unmap)(struct dma_buf_attachment *a);
+	/*
+	 * Where the memory lies whenever it is usable, for exporters that never move it: asked while revoked, too, so
+	 * that a CPU mapping can be made that comes to life later. Lives as long as the buffer. NULL: no CPU mappings.
+	 */
+	const struct dma_buf_phys_list *(*layout)(struct dma_buf *b);
 	/* mmap(2) on the buffer's fd; NULL: -ENODEV. */
 	int64_t (*mmap)(struct dma_buf *b, struct task *t, const struct mmap_request *req);
 	void (*release)(struct dma_buf *b);
@@ -79,8 +89,7 @@ struct dma_buf_importer_ops {
 	const struct dma_buf_match *accepts;
 	size_t nr_accepts;
 	void (*invalidate)(struct dma_buf_attachment *a);
-	/* The memory is usable again (never after a revocation for good). NULL: the importer maps anew when asked to.
-	 */
+	/* The memory is usable again (never after one for good). NULL: the importer maps anew when asked to. */
 	void (*restored)(struct dma_buf_attachment *a);
 };
 
@@ -95,7 +104,7 @@ struct dma_buf {
 	struct mutex resv; /* LOCK_RANK_RESERVATION; guards all below */
 	struct list attachments;
 	enum dma_buf_state state;
-	bool mapped_once;
+	char name[DMA_BUF_NAME_LEN]; /* DMA_BUF_SET_NAME; empty: none */
 };
 
 struct dma_buf_attachment {
@@ -133,7 +142,10 @@ static inline void dma_buf_unlock(struct dma_buf *b)
 int dma_buf_map_locked(struct dma_buf_attachment *a, const void **out);
 void dma_buf_unmap_locked(struct dma_buf_attachment *a);
 
-/* The exporter's side, called from its gate client: sets the state and invalidates every attachment. Takes resv. */
+/*
+ * The exporter's side, called from its gate client: sets the state and invalidates every attachment, or tells those
+ * that wait for it that the memory is back. Takes resv. After a revocation for good nothing brings the buffer back.
+ */
 void dma_buf_revoke(struct dma_buf *b, bool for_good);
 void dma_buf_restore(struct dma_buf *b);
 
