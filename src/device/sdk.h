@@ -130,6 +130,8 @@ enum device_dma_status device_dma_write(struct device_dma *dma, uint32_t run, io
 /* done: bytes moved, also on failure; may be NULL. */
 enum device_dma_status device_dma_copy(struct device_dma *dma, uint32_t run, iova_t dst, iova_t src, size_t len,
 				       size_t *done);
+/* After a failed device_dma_copy(), for the port's worker: did the target refuse (true), or the source? */
+bool device_dma_failed_write(const struct device_dma *dma);
 
 /*
  * Workers. The thread is started by the first device_worker_wake() and sleeps in device_worker_wait(). run() is called

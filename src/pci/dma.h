@@ -26,6 +26,7 @@ struct dma_port {
 	struct section_port section;
 	struct iotlb *iotlb;
 	_Atomic uint32_t generation; /* dma_port_cancel() adds one */
+	bool failed_write;	     /* which side of the last failed dma_copy() it was; the port's thread only */
 };
 
 int dma_port_init(struct dma_port *p, struct pci_function *fn);
@@ -45,7 +46,10 @@ static inline uint32_t dma_port_generation(const struct dma_port *p)
  */
 enum dma_status dma_read(struct dma_port *p, uint32_t run, iova_t src, void *dst, size_t len, size_t *done);
 enum dma_status dma_write(struct dma_port *p, uint32_t run, iova_t dst, const void *src, size_t len, size_t *done);
-/* Forward copy in chunks; uses streaming stores for lengths that would wash out the caches. */
+/*
+ * Forward copy in chunks; uses streaming stores for lengths that would wash out the caches. On failure
+ * p->failed_write says whether the target (true) or the source refused.
+ */
 enum dma_status dma_copy(struct dma_port *p, uint32_t run, iova_t dst, iova_t src, size_t len, size_t *done);
 
 const char *dma_status_name(enum dma_status s);
