@@ -46,4 +46,11 @@ void section_leave(struct section_port *p);
 void section_drain(struct section_domain *d);
 uint64_t section_drains(const struct section_domain *d);
 
+/*
+ * For memory that need not be freed at once: after it was unlinked section_stamp() says which drain to wait for, and
+ * section_passed() whether someone's drain has since come by. Neither waits.
+ */
+uint64_t section_stamp(struct section_domain *d);
+bool section_passed(const struct section_domain *d, uint64_t stamp);
+
 #endif
