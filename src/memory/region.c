@@ -72,7 +72,7 @@ void phys_set_polled(struct phys_region *r, uint64_t offset, uint64_t len, bool 
 	for (uint64_t page = offset / BARTER_PAGE_SIZE; page <= (offset + len - 1) / BARTER_PAGE_SIZE; page++)
 		changed |= polled_bit_set(r, page, polled);
 	if (changed)
-		list_for_each(w, &r->watchers, node)
+		list_for_each (w, &r->watchers, node)
 			w->retrap(w, offset, len);
 	mutex_unlock(&r->watch_lock);
 }

@@ -120,7 +120,7 @@ void section_drain(struct section_domain *d)
 	mutex_lock(&d->lock);
 	uint64_t g = atomic_fetch_add_explicit(&d->generation, 1, memory_order_seq_cst) + 1;
 	full_barrier_after_rmw();
-	list_for_each(p, &d->ports, node)
+	list_for_each (p, &d->ports, node)
 		wait_for_port(p, g);
 	atomic_store_explicit(&d->passed, g, memory_order_release);
 	mutex_unlock(&d->lock);
