@@ -71,9 +71,12 @@ struct pci_function {
 	uint8_t *config;      /* PCIE_CONFIG_SIZE bytes */
 	uint8_t *write_mask;  /* bits that software may set and clear */
 	uint8_t *clear_mask;  /* bits that writing 1 clears */
+	uint8_t *reset_image; /* what a reset brings back; immutable after the build */
 	uint16_t config_size; /* 256 or 4096 */
+	bool decoding;	      /* COMMAND.MSE, D0 and every BAR where enumeration put it */
 	/* Offsets of capabilities, 0: absent. Immutable after the build. */
 	uint16_t cap_pm, cap_msi, cap_msix, cap_exp, cap_aer, cap_acs;
+	uint16_t next_cap, next_ext_cap; /* where the next capability goes; for the build */
 
 	struct pci_bar bars[PCI_NR_BARS];
 	struct pci_gate gate;
@@ -83,7 +86,7 @@ struct pci_function {
 	struct pci_irq_state *irq;
 	const struct pci_function_ops *ops;
 	void *model;
-	const char *model_name; /* "ioat", "memcard", ... literal */
+	const char *model_name; /* "ioat", "memcard", ... literal. NULL: a port or the host bridge */
 
 	unsigned iommu_group; /* sysfs number */
 	int numa_node;
@@ -102,6 +105,11 @@ uint64_t pci_mmio_read(struct pci_function *fn, unsigned bar, uint64_t offset, u
 void pci_mmio_write(struct pci_function *fn, unsigned bar, uint64_t offset, uint64_t value, unsigned len);
 /* The region that holds offset of a BAR. */
 struct phys_region *pci_bar_region(const struct pci_bar *bar, uint64_t offset, uint64_t *region_offset);
+
+/* The ways a kernel has to reset a function on its own, best first, as sysfs lists them in reset_method. */
+enum pci_reset_method { PCI_RESET_NONE, PCI_RESET_FLR, PCI_RESET_PM, PCI_RESET_BUS };
+/* The idx-th way, PCI_RESET_NONE after the last. PCI_RESET_BUS: it is alone below its port. */
+enum pci_reset_method pci_reset_method(const struct pci_function *fn, unsigned idx);
 
 /*
  * Function-level reset with config state saved and restored around it, as a kernel's reset does (the gate is shut with

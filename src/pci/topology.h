@@ -16,7 +16,7 @@ struct pci_port {
 	enum { PCI_PORT_ROOT, PCI_PORT_UPSTREAM, PCI_PORT_DOWNSTREAM } type;
 	uint8_t secondary, subordinate;
 	struct list children; /* struct pci_function.sibling */
-	uint16_t acs;	      /* enabled ACS bits; guarded by fn.lock, read without in DMA sections (changes drain) */
+	_Atomic uint16_t acs; /* enabled ACS bits; guarded by fn.lock, read without in DMA sections (changes drain) */
 };
 
 struct pci_root {
@@ -24,8 +24,11 @@ struct pci_root {
 	struct trace *trace;
 	struct iommu_unit *iommu;
 	uint16_t segment;
-	bool routes_peers; /* the host bridge routes between root ports */
-	struct list bus0;  /* functions on bus 0 */
+	bool routes_peers;		  /* the host bridge routes between root ports */
+	struct list bus0;		  /* functions on bus 0 */
+	struct pci_memory *memory;	  /* what plain memory and register pages are made of; pci/build.h */
+	struct pci_function *host_bridge; /* 0000:00:00.0 */
+	unsigned nr_groups;
 	struct pci_function
 		*functions[256]; /* all, in order of address, bridges included; immutable after enumeration */
 	size_t nr_functions;
@@ -45,6 +48,22 @@ struct pci_route {
 
 /* From a requester to a provider's memory, by topology and ACS. */
 struct pci_route pci_route(const struct pci_function *requester, const struct pci_function *target);
+
+/* From root down to fn: is `port` above it? */
+bool pci_port_is_above(const struct pci_port *port, const struct pci_function *fn);
+static inline struct pci_port *pci_port_of(struct pci_function *bridge)
+{
+	return container_of(bridge, struct pci_port, fn);
+}
+
+/*
+ * A tree with nothing but its host bridge. unit may be NULL in tests that move no data. Building it up: pci/build.h.
+ * -ENOMEM and what memfd_create() says.
+ */
+int pci_root_init(struct pci_root *root, struct phys_space *space, struct iommu_unit *iommu, bool routes_peers,
+		  struct trace *trace);
+/* Every function but the host bridge is gone. */
+void pci_root_fini(struct pci_root *root);
 
 /* Assigns bus numbers, windows, addresses, groups and INTx pins. Built-in racks put 64-bit windows above 1 TiB. */
 int pci_enumerate(struct pci_root *root);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pci/pci_priv.h"
+
+/* Several gates at once (a bus reset): in order of address. */
+static const struct lock_class gate_lock_class = {.name = "gate", .rank = LOCK_RANK_GATE, .nests = true};
+
+void pci_gate_init(struct pci_gate *g, struct section_domain *sections, unsigned reasons)
+{
+	mutex_init(&g->lock, &gate_lock_class);
+	g->reasons = reasons;
+	list_init(&g->clients);
+	g->sections = sections;
+}
+
+void pci_gate_fini(struct pci_gate *g)
+{
+	if (!list_empty(&g->clients))
+		lock_assert_failed("a gate is gone before its buffers", __FILE__, __LINE__);
+	mutex_fini(&g->lock);
+}
+
+static void revoke_for_good_locked(struct pci_gate *g)
+{
+	while (!list_empty(&g->clients)) {
+		struct gate_client *c = list_first(&g->clients, struct gate_client, node);
+
+		list_del(&c->node);
+		c->gone = true;
+		c->ops->revoke(c, true);
+	}
+}
+
+/*
+ * The reasons are stored before any client hears of it: a DMA section that opens after a client's mapping is gone
+ * finds the gate shut, one that opened earlier is waited for by the caller's drain.
+ */
+bool gate_set_locked(struct pci_gate *g, unsigned reasons)
+{
+	unsigned before = g->reasons;
+	struct gate_client *c;
+
+	mutex_assert_held(&g->lock);
+	g->reasons = before | reasons;
+	if (reasons & GATE_GONE) {
+		revoke_for_good_locked(g);
+		return true;
+	}
+	if (before)
+		return false;
+	list_for_each (c, &g->clients, node)
+		c->ops->revoke(c, false);
+	return reasons != 0;
+}
+
+void gate_clear_locked(struct pci_gate *g, unsigned reasons)
+{
+	unsigned before = g->reasons;
+	struct gate_client *c;
+
+	mutex_assert_held(&g->lock);
+	g->reasons = before & ~(reasons & ~GATE_GONE);
+	if (!before || g->reasons)
+		return;
+	list_for_each (c, &g->clients, node)
+		c->ops->restore(c);
+}
+
+void pci_gate_shut(struct pci_gate *g, enum gate_reason reason)
+{
+	mutex_lock(&g->lock);
+	if (gate_set_locked(g, reason))
+		section_drain(g->sections);
+	mutex_unlock(&g->lock);
+}
+
+void pci_gate_open(struct pci_gate *g, enum gate_reason reason)
+{
+	mutex_lock(&g->lock);
+	gate_clear_locked(g, reason);
+	mutex_unlock(&g->lock);
+}
+
+void pci_gate_close(struct pci_gate *g)
+{
+	mutex_lock(&g->lock);
+	g->reasons |= GATE_CLOSED;
+	revoke_for_good_locked(g);
+	section_drain(g->sections);
+	mutex_unlock(&g->lock);
+}
+
+void pci_gate_add_client_locked(struct pci_gate *g, struct gate_client *c)
+{
+	mutex_assert_held(&g->lock);
+	c->gone = false;
+	list_add_tail(&g->clients, &c->node);
+}
+
+void pci_gate_remove_client_locked(struct pci_gate *g, struct gate_client *c)
+{
+	mutex_assert_held(&g->lock);
+	list_del(&c->node);
+}

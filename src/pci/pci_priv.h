@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of pci/ tell each other. Nobody else includes this. */
+#ifndef BARTER_PCI_PCI_PRIV_H
+#define BARTER_PCI_PCI_PRIV_H
+
+#include <linux/pci_regs.h>
+
+#include "pci/build.h"
+#include "pci/irq.h"
+
+/* gate.c. The gate's lock is held. True: the caller owes a drain. */
+bool gate_set_locked(struct pci_gate *g, unsigned reasons);
+void gate_clear_locked(struct pci_gate *g, unsigned reasons);
+
+/* irq.c */
+struct pci_irq_state {
+	struct mutex lock; /* LOCK_RANK_IRQ; guards all below */
+	enum pci_irq_kind kind;
+	unsigned nr;
+	pci_irq_handler handler;
+	void *arg;
+	bool intx_asserted, intx_disabled, intx_delivered;
+	bool msi_on, msix_on, msix_masked;
+	uint32_t msi_mask, msi_pending;
+	/* Immutable after the build. */
+	unsigned nr_msi, nr_msix;
+	bool has_intx;
+	struct phys_region *msix_region;
+	uint32_t msix_table, msix_pba; /* offsets in the region */
+};
+
+int irq_state_init(struct pci_function *fn);
+void irq_state_fini(struct pci_function *fn);
+/* fn->lock is held: config space has changed, or was reset. Delivers what has become unmasked. */
+void irq_config_changed_locked(struct pci_function *fn);
+void irq_reset_locked(struct pci_function *fn);
+uint32_t irq_msi_pending(const struct pci_function *fn);
+/* Accesses to the MSI-X region. fn->lock is held. */
+void irq_msix_write_locked(struct pci_function *fn, uint64_t offset, uint64_t value, unsigned len);
+/* Masks every entry, as power-on and reset do. */
+void irq_msix_table_reset(struct pci_function *fn);
+
+/* reset.c. Gate and fn->lock are held. To the state after power-on but for the place in the tree; the caller drains. */
+void function_reset_locked(struct pci_function *fn);
+
+/* config.c. fn->lock is held. Works out decoding and bus mastering from config space. */
+void function_update_locked(struct pci_function *fn);
+unsigned function_power_state(const struct pci_function *fn);
+/* Gate held, fn->lock not: makes the gate agree with fn->decoding and the power state. True: the caller drains. */
+bool function_settle_gate(struct pci_function *fn);
+
+/* memory.c: one sparse memfd for a root, so that a rack costs a program one fd. */
+struct pci_memory;
+int pci_memory_create(struct pci_memory **out);
+void pci_memory_destroy(struct pci_memory *m);
+/* [*offset, *offset + len) of the file behind pci_memory_fd(), mapped at *host. */
+int pci_memory_alloc(struct pci_memory *m, uint64_t len, uint64_t *offset, char **host);
+void pci_memory_free(struct pci_memory *m, uint64_t len, char *host);
+int pci_memory_fd(const struct pci_memory *m);
+
+/* bar.c */
+void bar_fini(struct pci_bar *bar);
+
+/* windows.c, groups.c: steps of pci_enumerate(). */
+int pci_assign_windows(struct pci_root *root);
+void pci_assign_groups(struct pci_root *root);
+
+static inline struct list *pci_bus_of(struct pci_root *root, struct pci_port *parent)
+{
+	return parent ? &parent->children : &root->bus0;
+}
+
+#endif
