@@ -24,10 +24,11 @@ const struct device_key *device_key_find(const struct device_model *m, const cha
 
 /*
  * Builds the function below parent (NULL: on the root bus) at device number slot (-1: the next free one). The settings
- * are copied. -EINVAL when one is unknown or bad, or what the model's build() answers. The function's destruction
- * (pci/build.h) ends the device and its workers.
+ * are copied. -EINVAL when one is unknown or bad, or what the model's build() answers.
  */
 int device_create(const struct device_model *m, const struct device_setting *settings, size_t nr_settings,
 		  struct pci_root *root, struct pci_port *parent, int slot, struct pci_function **out);
+/* Ends the model with its workers, and the function. Nobody uses it any more. */
+void device_destroy(struct pci_function *fn);
 
 #endif

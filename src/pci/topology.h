@@ -32,6 +32,7 @@ struct pci_root {
 	struct pci_function
 		*functions[256]; /* all, in order of address, bridges included; immutable after enumeration */
 	size_t nr_functions;
+	_Atomic int nr_spinning; /* workers of models that spin now; device/worker.c */
 };
 
 enum pci_route_kind {

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of device/ share. */
+#ifndef BARTER_DEVICE_PRIV_H
+#define BARTER_DEVICE_PRIV_H
+
+#include "device/device.h"
+#include "pci/dma.h"
+
+/* A model's settings, copied and checked against its keys. Immutable. */
+struct device_config {
+	const struct device_model *model;
+	size_t nr;
+	struct device_setting *settings;
+};
+
+int device_config_init(struct device_config *c, const struct device_model *m, const struct device_setting *settings,
+		       size_t nr);
+void device_config_fini(struct device_config *c);
+
+struct device {
+	struct pci_function fn;
+	const struct device_model *model;
+	struct device_config config;
+	void *state;			 /* the model's; set when build() has succeeded */
+	bool has_ids;			 /* pci_function_init() has been called */
+	int build_error;		 /* what the first failed device_add_*() answered */
+	int64_t msix_table[PCI_NR_BARS]; /* where a BAR has its region for the table; -1: nowhere */
+};
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Threads of device models.
+ *
+ * A worker's state is one word. wake() exchanges it to WOKEN and only makes a system call when the thread sleeps;
+ * wait() consumes WOKEN or goes from BUSY to SLEEPING, so a wake-up between looking and waiting is never lost. STOPPING
+ * is final: it makes every wait() return at once.
+ *
+ * The first wake() may come from the handler that traps a register store. That is safe: such a thread was stopped at an
+ * instruction of the program's own and holds no lock of the C library, so it may create a thread.
+ */
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "device/device_priv.h"
+
+enum worker_state { WORKER_BUSY, WORKER_WOKEN, WORKER_SLEEPING, WORKER_STOPPING };
+enum worker_thread { THREAD_NONE, THREAD_STARTING, THREAD_RUNNING };
+
+#define WORKER_STACK_BYTES (256u << 10)
+
+struct device_worker {
+	device_worker_fn run;
+	void *model;
+	char name[16]; /* as far as the kernel keeps it */
+	_Atomic uint32_t state;
+	_Atomic uint32_t thread_state;
+	pthread_t thread; /* valid once thread_state is THREAD_RUNNING */
+	/* The worker's own. */
+	bool spinning;
+	int max_spinning;	  /* processors - 1 */
+	_Atomic int *nr_spinning; /* the rack's */
+};
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t value)
+{
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+static void futex_wake(_Atomic uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void *worker_main(void *arg)
+{
+	struct device_worker *w = arg;
+
+	pthread_setname_np(pthread_self(), w->name);
+	while (atomic_load(&w->state) != WORKER_STOPPING)
+		w->run(w->model);
+	return NULL;
+}
+
+/*
+ * Signals of the program belong to the program's threads. Faults stay open: DMA that reaches memory which the program
+ * has taken away is fixed up by the door's handler.
+ */
+static void worker_signal_mask(sigset_t *mask)
+{
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+
+	sigfillset(mask);
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		sigdelset(mask, faults[i]);
+}
+
+static void worker_start(struct device_worker *w)
+{
+	uint32_t none = THREAD_NONE;
+	pthread_attr_t attr;
+	sigset_t mask, old;
+	int err;
+
+	if (!atomic_compare_exchange_strong(&w->thread_state, &none, THREAD_STARTING))
+		return;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, WORKER_STACK_BYTES);
+	worker_signal_mask(&mask);
+	pthread_sigmask(SIG_SETMASK, &mask, &old);
+	err = pthread_create(&w->thread, &attr, worker_main, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	/* Out of threads: the device stays silent, and the next doorbell tries again. */
+	atomic_store(&w->thread_state, err ? THREAD_NONE : THREAD_RUNNING);
+}
+
+static int processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+}
+
+struct device_worker *device_worker_create(struct device *d, const char *name, device_worker_fn run, void *model)
+{
+	struct device_worker *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->run = run;
+	w->model = model;
+	w->max_spinning = processors() - 1;
+	w->nr_spinning = &d->fn.root->nr_spinning;
+	for (size_t i = 0; i < sizeof(w->name) - 1 && name[i]; i++)
+		w->name[i] = name[i];
+	return w;
+}
+
+void device_worker_destroy(struct device_worker *w)
+{
+	if (!w)
+		return;
+	if (atomic_exchange(&w->state, WORKER_STOPPING) == WORKER_SLEEPING)
+		futex_wake(&w->state);
+	if (atomic_load(&w->thread_state) == THREAD_RUNNING)
+		pthread_join(w->thread, NULL);
+	free(w);
+}
+
+void device_worker_wake(struct device_worker *w)
+{
+	uint32_t state = atomic_load(&w->state);
+
+	while (state != WORKER_STOPPING && state != WORKER_WOKEN) {
+		if (!atomic_compare_exchange_weak(&w->state, &state, WORKER_WOKEN))
+			continue;
+		if (state == WORKER_SLEEPING)
+			futex_wake(&w->state);
+		break;
+	}
+	if (atomic_load_explicit(&w->thread_state, memory_order_relaxed) == THREAD_NONE)
+		worker_start(w);
+}
+
+void device_worker_wait(struct device_worker *w)
+{
+	uint32_t state = WORKER_BUSY;
+
+	if (atomic_compare_exchange_strong(&w->state, &state, WORKER_SLEEPING)) {
+		lock_check_none_held("device_worker_wait");
+		do
+			futex_wait(&w->state, WORKER_SLEEPING);
+		while (atomic_load(&w->state) == WORKER_SLEEPING);
+	}
+	state = WORKER_WOKEN;
+	atomic_compare_exchange_strong(&w->state, &state, WORKER_BUSY);
+}
+
+bool device_worker_spin_begin(struct device_worker *w)
+{
+	if (atomic_fetch_add(w->nr_spinning, 1) >= w->max_spinning) {
+		atomic_fetch_sub(w->nr_spinning, 1);
+		return false;
+	}
+	w->spinning = true;
+	return true;
+}
+
+void device_worker_spin_end(struct device_worker *w)
+{
+	if (!w->spinning)
+		return;
+	w->spinning = false;
+	atomic_fetch_sub(w->nr_spinning, 1);
+}
