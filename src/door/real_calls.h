@@ -52,3 +52,6 @@ REAL(int, pthread_create,
 /* Processes. */
 REAL(pid_t, fork, (void), ())
 REAL(pid_t, _Fork, (void), ())
+
+/* Paths and fds. */
+#include "door/real_path_calls.h"
