@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A domain from the inside. Private to iommu/. */
+#ifndef BARTER_IOMMU_DOMAIN_PRIV_H
+#define BARTER_IOMMU_DOMAIN_PRIV_H
+
+#include "base/lock.h"
+#include "iommu/table.h"
+
+struct iommu_domain {
+	struct iommu_unit *unit; /* immutable */
+	struct io_table *root;	 /* immutable; its entries are read without the lock */
+	/* What an IOTLB entry must carry to be valid; unique in the unit, new after every unmap. */
+	_Atomic uint64_t tag;
+	struct mutex lock; /* LOCK_RANK_DOMAIN; guards what follows, and writes to entries */
+	struct table_pool pool;
+	/*
+	 * An IOVA whose lowest table has become empty and stays in the tree, for the next map is likely to be there
+	 * again. At most one, so that tables cannot pile up.
+	 */
+	iova_t idle;
+	bool has_idle;
+};
+
+/* A number that no domain of the unit has had before. */
+uint64_t iommu_unit_new_tag(struct iommu_unit *u);
+
+/*
+ * Both with the lock held. Clears [iova, last] and returns the bytes that were mapped. Retires the empty tables on the
+ * way to iova.
+ */
+uint64_t domain_clear(struct iommu_domain *d, iova_t iova, iova_t last);
+void domain_prune(struct iommu_domain *d, iova_t iova);
+
+#endif

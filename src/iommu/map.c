@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Writing leaves. Tables are linked empty and then filled, so a walk meanwhile finds a leaf or nothing. */
+#include "iommu/domain_priv.h"
+
+static uint64_t leaf_sizes(const struct iommu_domain *d)
+{
+	return iommu_unit_geometry(d->unit)->page_sizes;
+}
+
+/* The level of the largest leaf that can stand at iova. */
+static unsigned best_level(const struct iommu_domain *d, iova_t iova, phys_t pa, uint64_t len)
+{
+	for (unsigned level = 2; level > 0; level--) {
+		uint64_t bytes = level_bytes(level);
+		if (leaf_sizes(d) & bytes && len >= bytes && is_aligned(iova | pa, bytes))
+			return level;
+	}
+	return 0;
+}
+
+/* The table of that level which holds iova's entry, made when it is absent. */
+static int table_at(struct iommu_domain *d, iova_t iova, unsigned level, struct io_table **out)
+{
+	struct io_table *t = d->root;
+
+	for (unsigned l = ROOT_LEVEL; l > level; l--) {
+		unsigned i = level_index(l, iova);
+		uint64_t e = entry_load(t, i);
+		if (e && entry_is_leaf(e))
+			return -EEXIST;
+		if (!e) {
+			struct io_table *below = table_take(&d->pool);
+			if (!below)
+				return -ENOMEM;
+			e = entry_to_table(below);
+			entry_store(t, i, e);
+			table_info(t)->nr_live++;
+		}
+		t = entry_table(e);
+	}
+	*out = t;
+	return 0;
+}
+
+/* Fills entries of one table from iova on; returns how many, fewer than wanted when one is present. */
+static unsigned fill(struct io_table *t, unsigned level, unsigned first, unsigned nr, phys_t pa, unsigned prot)
+{
+	uint64_t e = entry_leaf(pa, prot);
+	unsigned i;
+
+	for (i = first; i < first + nr; i++, e += level_bytes(level)) {
+		if (atomic_load_explicit(&t->entries[i], memory_order_relaxed))
+			break;
+		entry_store(t, i, e);
+	}
+	table_info(t)->nr_live += i - first;
+	return i - first;
+}
+
+/* *done: bytes mapped, also on failure. */
+static int map_locked(struct iommu_domain *d, iova_t iova, phys_t pa, uint64_t len, unsigned prot, uint64_t *done)
+{
+	for (*done = 0; *done < len;) {
+		iova_t at = iova + *done;
+		unsigned level = best_level(d, at, pa + *done, len - *done);
+		struct io_table *t;
+		int err = table_at(d, at, level, &t);
+		if (err)
+			return err;
+
+		unsigned first = level_index(level, at);
+		unsigned nr = MIN((len - *done) / level_bytes(level), (uint64_t)TABLE_ENTRIES - first);
+		unsigned filled = fill(t, level, first, nr, pa + *done, prot);
+		*done += filled * level_bytes(level);
+		if (filled < nr)
+			return -EEXIST;
+	}
+	return table_reserve(&d->pool);
+}
+
+/* Engines may have seen what was mapped for a moment, and the caller will free the memory: wait for them here. */
+static void undo(struct iommu_domain *d, iova_t iova, uint64_t done)
+{
+	if (done)
+		domain_clear(d, iova, iova + done - 1);
+	domain_prune(d, iova + done);
+	atomic_store_explicit(&d->tag, iommu_unit_new_tag(d->unit), memory_order_release);
+	section_drain(d->pool.sections);
+}
+
+static bool outside(const struct iommu_domain *d, iova_t iova, uint64_t len)
+{
+	const struct iommu_geometry *g = iommu_unit_geometry(d->unit);
+
+	return len == 0 || iova < g->aperture_start || iova + len - 1 < iova || iova + len - 1 > g->aperture_last ||
+	       iova + len > IOVA_LIMIT;
+}
+
+int iommu_map(struct iommu_domain *d, iova_t iova, phys_t pa, uint64_t len, unsigned prot)
+{
+	uint64_t done;
+
+	if (outside(d, iova, len) || !is_aligned(iova | pa | len, BARTER_PAGE_SIZE))
+		return -EINVAL;
+	mutex_lock(&d->lock);
+	/* An empty table must not be in the way of a large leaf. */
+	if (d->has_idle && d->idle - iova < len && len >= level_bytes(1)) {
+		domain_prune(d, d->idle);
+		d->has_idle = false;
+	}
+	int err = map_locked(d, iova, pa, len, prot, &done);
+	if (err)
+		undo(d, iova, done);
+	table_commit(&d->pool);
+	mutex_unlock(&d->lock);
+	return err;
+}
