@@ -158,40 +158,30 @@ static int region_build(struct pci_bar *bar, struct phys_region *r, const struct
 		[PCI_REGION_HOLE] = PHYS_HOLE,
 	};
 	struct pci_memory *memory = bar->fn->root->memory;
-	uint64_t nr_words = (d->len / BARTER_PAGE_SIZE + 63) / 64;
 	char *host = NULL;
 	int err;
 
 	phys_region_init(r, kinds[d->kind], d->len);
 	r->fd = -1;
 	r->owner = bar;
-	if (r->kind == PHYS_REGISTERS) {
+	if (r->kind == PHYS_REGISTERS)
 		r->ops = &register_ops;
-		r->polled_pages = calloc(nr_words, sizeof(*r->polled_pages));
-		if (!r->polled_pages)
-			goto undo_init;
-	}
 	if (d->kind == PCI_REGION_REGISTERS_NO_MMAP || d->kind == PCI_REGION_HOLE)
 		return 0;
 	err = pci_memory_alloc(memory, d->len, &r->fd_offset, &host);
-	if (err)
-		goto undo_polled;
+	if (err) {
+		phys_region_fini(r);
+		return err;
+	}
 	r->fd = pci_memory_fd(memory);
 	r->host = host;
 	return 0;
-
-undo_polled:
-	free(r->polled_pages);
-undo_init:
-	phys_region_fini(r);
-	return -ENOMEM;
 }
 
 static void region_fini(struct pci_bar *bar, struct phys_region *r)
 {
 	if (r->host)
 		pci_memory_free(bar->fn->root->memory, r->len, r->host);
-	free(r->polled_pages);
 	phys_region_fini(r);
 }
 

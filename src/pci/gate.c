@@ -45,11 +45,11 @@ bool gate_set_locked(struct pci_gate *g, unsigned reasons)
 		revoke_for_good_locked(g);
 		return true;
 	}
-	if (before)
+	if (before || !reasons)
 		return false;
 	list_for_each (c, &g->clients, node)
 		c->ops->revoke(c, false);
-	return reasons != 0;
+	return true;
 }
 
 void gate_clear_locked(struct pci_gate *g, unsigned reasons)

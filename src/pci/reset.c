@@ -163,7 +163,8 @@ int pci_set_power_state(struct pci_function *fn, unsigned state)
 		mutex_lock(&fn->lock);
 		restore_locked(fn, saved);
 		mutex_unlock(&fn->lock);
-		function_settle_gate(fn);
+		if (function_settle_gate(fn))
+			section_drain(fn->gate.sections);
 		mutex_unlock(&fn->gate.lock);
 	}
 	free(saved);
