@@ -48,14 +48,21 @@ static inline void list_del(struct list *node)
 #define list_entry(node, type, member) container_of(node, type, member)
 #define list_first(head, type, member) list_entry((head)->next, type, member)
 
+/*
+ * The node inside an entry, by arithmetic alone: at the end of a walk pos is the head's container, which does not exist
+ * and may not even be aligned as one.
+ */
+#define list_node(pos, member) ((struct list *)((char *)(pos) + offsetof(__typeof__(*(pos)), member)))
+
 #define list_for_each(pos, head, member)                                                                               \
-	for (pos = list_entry((head)->next, __typeof__(*pos), member); &pos->member != (head);                         \
-	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
+	for (pos = list_entry((head)->next, __typeof__(*pos), member); list_node(pos, member) != (head);               \
+	     pos = list_entry(list_node(pos, member)->next, __typeof__(*pos), member))
 
 /* The body may remove and free pos. */
 #define list_for_each_safe(pos, tmp, head, member)                                                                     \
 	for (pos = list_entry((head)->next, __typeof__(*pos), member),                                                 \
-	    tmp = list_entry(pos->member.next, __typeof__(*pos), member);                                              \
-	     &pos->member != (head); pos = tmp, tmp = list_entry(tmp->member.next, __typeof__(*tmp), member))
+	    tmp = list_entry(list_node(pos, member)->next, __typeof__(*pos), member);                                  \
+	     list_node(pos, member) != (head);                                                                         \
+	     pos = tmp, tmp = list_entry(list_node(tmp, member)->next, __typeof__(*tmp), member))
 
 #endif

@@ -165,7 +165,9 @@ static void open_files_outlive_the_node(void **state)
 	struct file *f = open_attribute(fx, &counter_ops, 0644, O_RDWR);
 	char buf[16];
 	uint64_t pos = 0;
-	ns_remove(fx->ns, ns_next(fx->ns, ns_root(fx->ns), NULL));
+	struct ns_node *node = ns_next(fx->ns, ns_root(fx->ns), NULL);
+	ns_remove(fx->ns, node);
+	ns_put(node);
 	assert_int_equal(read_at(fx, f, buf, sizeof(buf), &pos), -ENODEV);
 	assert_int_equal(fx->shows, 0);
 	file_put(f);
