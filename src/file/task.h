@@ -77,6 +77,11 @@ struct task_ops {
 	int (*pin_file)(struct task *t, const struct memory_file *mf, uint64_t offset, uint64_t len, bool write,
 			struct pinned *p);
 	void (*unpin)(struct task *t, struct pinned *p);
+	/*
+	 * Bytes of a pinned piece that is protected_ (memory/pinned.h): the program took its own access away, DMA still
+	 * reaches them. Called inside a DMA section: takes no lock, waits for nothing. 0 or -EFAULT. May be NULL.
+	 */
+	int (*protected_access)(struct task *t, char *host, void *buf, size_t len, bool write);
 
 	/*
 	 * Device memory in the program's address space. A mapping (below) is placed by mm_place() as mmap(2) would with

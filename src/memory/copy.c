@@ -3,6 +3,23 @@
 
 #include <string.h>
 
+enum { PIECE_SHIFT = 16, FLOW_BYTES = 2 << 20, SMALL_BYTES = 4096 };
+
+bool copy_history_streams(struct copy_history *h, const void *dst, size_t len)
+{
+	uintptr_t piece = (uintptr_t)dst >> PIECE_SHIFT, *slot = &h->recent[piece % COPY_HISTORY_SLOTS];
+
+	if (len < SMALL_BYTES)
+		return false;
+	if (*slot == piece) {
+		h->new_bytes = 0;
+		return false;
+	}
+	*slot = piece;
+	h->new_bytes += len;
+	return h->new_bytes > FLOW_BYTES;
+}
+
 /*
  * The assembler routines have no frame, so a handler only has to change the program counter. `rep movsb` leaves in rcx
  * exactly what is still to do, also when it faults. The streaming loop touches memory with loads first and then with

@@ -20,6 +20,17 @@ size_t copy_guarded_stream(void *dst, const void *src, size_t len);
 bool copy_load_guarded(const void *src, unsigned len, uint64_t *value);
 bool copy_store_guarded(void *dst, unsigned len, uint64_t value);
 
+/*
+ * Which of the two: targets that come round again within a few MiB of copying stay in the caches, a long flow to ever
+ * new places goes past them.
+ */
+enum { COPY_HISTORY_SLOTS = 128 };
+struct copy_history {
+	uintptr_t recent[COPY_HISTORY_SLOTS]; /* pieces of 64 KiB written lately; zeroed to begin with */
+	uint64_t new_bytes;		      /* in pieces not among them, since the last one that was */
+};
+bool copy_history_streams(struct copy_history *h, const void *dst, size_t len);
+
 /* For signal handlers: the faulting instruction is one of ours: the address to go on at; else 0. */
 uintptr_t copy_fixup(uintptr_t pc);
 

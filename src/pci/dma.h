@@ -10,6 +10,7 @@
 #ifndef BARTER_PCI_DMA_H
 #define BARTER_PCI_DMA_H
 
+#include "memory/copy.h"
 #include "memory/section.h"
 #include "pci/function.h"
 
@@ -26,7 +27,9 @@ struct dma_port {
 	struct section_port section;
 	struct iotlb *iotlb;
 	_Atomic uint32_t generation; /* dma_port_cancel() adds one */
-	bool failed_write;	     /* which side of the last failed dma_copy() it was; the port's thread only */
+	/* The port's thread only. */
+	bool failed_write; /* which side of the last failed dma_copy() it was */
+	struct copy_history history;
 };
 
 int dma_port_init(struct dma_port *p, struct pci_function *fn);
