@@ -107,6 +107,16 @@ int fake_pin_file(struct task *t, const struct memory_file *mf, uint64_t offset,
 	return 0;
 }
 
+int fake_protected_access(struct task *t, char *host, void *buf, size_t len, bool write)
+{
+	(void)t;
+	if (write)
+		memcpy(host, buf, len);
+	else
+		memcpy(buf, host, len);
+	return 0;
+}
+
 void fake_unpin(struct task *t, struct pinned *p)
 {
 	struct fake_file_pin *pin = p->task_private;

@@ -151,6 +151,7 @@ static const struct task_ops fake_task_ops = {
 	.pin = fake_pin,
 	.pin_file = fake_pin_file,
 	.unpin = fake_unpin,
+	.protected_access = fake_protected_access,
 	.mm_place = fake_mm_place,
 	.mm_zap = fake_mm_zap,
 	.mm_restore = fake_mm_restore,

@@ -57,6 +57,7 @@ int fake_copy_to(struct task *t, uaddr_t dst, const void *src, size_t len);
 int fake_pin(struct task *t, uaddr_t start, uint64_t len, bool write, struct pinned *p);
 int fake_pin_file(struct task *t, const struct memory_file *mf, uint64_t offset, uint64_t len, bool write,
 		  struct pinned *p);
+int fake_protected_access(struct task *t, char *host, void *buf, size_t len, bool write);
 void fake_unpin(struct task *t, struct pinned *p);
 int64_t fake_mm_place(struct task *t, struct cpu_mapping *m, uaddr_t hint, uint64_t len, int prot, int flags);
 void fake_mm_zap(struct task *t, struct cpu_mapping *m);

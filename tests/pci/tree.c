@@ -59,12 +59,18 @@ static struct pci_port *port_add(struct tree *t, struct pci_port *parent, int ty
 	return port;
 }
 
+static const struct iommu_geometry geometry = {
+	.aperture_last = (1ull << 48) - 1,
+	.page_sizes = 1u << 12 | 1u << 21 | 1u << 30,
+};
+
 struct tree *tree_create(const struct tree_options *o)
 {
 	struct tree *t = calloc(1, sizeof(*t));
 
 	t->space = phys_space_create(NULL);
-	assert_int_equal(pci_root_init(&t->root, t->space, NULL, !o->no_host_routing, NULL), 0);
+	t->iommu = iommu_unit_create(t->space, "iommu0", &geometry);
+	assert_int_equal(pci_root_init(&t->root, t->space, t->iommu, !o->no_host_routing, NULL), 0);
 	t->port_a = port_add(t, NULL, PCI_PORT_ROOT, o->root_acs);
 	t->port_b = port_add(t, NULL, PCI_PORT_ROOT, o->root_acs);
 	t->up = port_add(t, t->port_a, PCI_PORT_UPSTREAM, 0);
@@ -87,6 +93,7 @@ void tree_destroy(struct tree *t)
 	pci_port_destroy(t->port_a);
 	pci_port_destroy(t->port_b);
 	pci_root_fini(&t->root);
+	iommu_unit_destroy(t->iommu);
 	phys_space_destroy(t->space);
 	free(t);
 }

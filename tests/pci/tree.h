@@ -34,6 +34,7 @@ struct tree_options {
 
 struct tree {
 	struct phys_space *space;
+	struct iommu_unit *iommu;
 	struct pci_root root;
 	struct pci_port *port_a, *port_b, *up, *down[3];
 	struct card cards[4]; /* 0..2 below the switch, 3 below port B */
