@@ -20,6 +20,7 @@
 /* Outermost first. The gaps leave room. */
 enum lock_rank {
 	LOCK_RANK_VFIO_DEVICE = 100,	/* open, bind and attach state of one VFIO device */
+	LOCK_RANK_IOMMUFD_GROUP = 120,	/* which context owns an IOMMU group, what its devices are attached to */
 	LOCK_RANK_IOMMUFD_OBJECT = 150, /* one context's object table */
 	LOCK_RANK_IOAS_DOMAINS = 200,	/* which domains an IOAS fills */
 	LOCK_RANK_IOAS_IOVA = 300,	/* areas, allowed and reserved IOVAs of one IOAS */
