@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "iommufd/pages.h"
+
+#include <stdlib.h>
+
+#include "base/trace.h"
+#include "memory/section.h"
+
+static const struct lock_class pages_lock_class = {.name = "pages", .rank = LOCK_RANK_PAGES};
+
+static struct iopt_pages *pages_alloc(enum iopt_source source, struct phys_space *s, struct task *t, uint64_t start,
+				      uint64_t len, bool writable)
+{
+	struct iopt_pages *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	atomic_init(&p->refs, 1);
+	p->source = source;
+	p->writable = writable;
+	p->space = s;
+	p->task = t;
+	p->start = start;
+	p->len = len;
+	mutex_init(&p->lock, &pages_lock_class);
+	list_init(&p->mappings);
+	return p;
+}
+
+static void pages_free(struct iopt_pages *p)
+{
+	mutex_fini(&p->lock);
+	free(p);
+}
+
+int iopt_pages_create_user(struct phys_space *s, struct task *t, uaddr_t start, uint64_t len, bool writable,
+			   struct iopt_pages **out)
+{
+	*out = pages_alloc(IOPT_USER, s, t, start, len, writable);
+	return *out ? 0 : -ENOMEM;
+}
+
+int iopt_pages_create_file(struct phys_space *s, struct task *t, struct memory_file *mf, int error, uint64_t start,
+			   uint64_t len, bool writable, struct iopt_pages **out)
+{
+	struct iopt_pages *p = pages_alloc(IOPT_MEMORY_FILE, s, t, start, len, writable);
+
+	if (!p)
+		return -ENOMEM;
+	p->file_error = error;
+	if (mf)
+		p->file = *mf;
+	*out = p;
+	return 0;
+}
+
+/*
+ * Device memory
+ */
+
+static void pages_invalidate(struct dma_buf_attachment *a)
+{
+	struct iopt_pages *p = a->priv;
+
+	mutex_lock(&p->lock);
+	while (!list_empty(&p->mappings)) {
+		struct iopt_mapping *m = list_first(&p->mappings, struct iopt_mapping, node);
+
+		iommu_unmap(m->domain, m->area->iova, m->area->last - m->area->iova + 1);
+		list_del(&m->node);
+	}
+	p->ranges = NULL;
+	mutex_unlock(&p->lock);
+}
+
+static const struct dma_buf_match pages_accepts[] = {{.type = &dma_buf_type_phys}};
+
+/* No restored(): the program maps anew. */
+static const struct dma_buf_importer_ops pages_importer = {
+	.name = "iommufd",
+	.accepts = pages_accepts,
+	.nr_accepts = ARRAY_SIZE(pages_accepts),
+	.invalidate = pages_invalidate,
+};
+
+/* The state is tested and the ranges are taken under one hold of the reservation; a revocation before or after it is
+ * seen by invalidate(). */
+static int pages_map_buffer(struct iopt_pages *p, struct dma_buf *b)
+{
+	const void *ranges;
+	int err;
+
+	dma_buf_lock(b);
+	err = dma_buf_map_locked(p->attachment, &ranges);
+	if (!err) {
+		mutex_lock(&p->lock);
+		p->ranges = ranges;
+		if (p->ranges->nr_ranges != 1 && !p->task->next)
+			err = refuse(p->task->trace, -EOPNOTSUPP,
+				     "IOMMU_IOAS_MAP_FILE: the dma-buf has %zu ranges; 7.3 maps one",
+				     p->ranges->nr_ranges);
+		mutex_unlock(&p->lock);
+	}
+	dma_buf_unlock(b);
+	return err;
+}
+
+static void pages_detach_buffer(struct iopt_pages *p)
+{
+	struct dma_buf *b = p->attachment->buf;
+
+	dma_buf_lock(b);
+	if (p->attachment->mapped)
+		dma_buf_unmap_locked(p->attachment);
+	dma_buf_unlock(b);
+	dma_buf_detach(p->attachment);
+	file_put(p->buffer_file);
+}
+
+int iopt_pages_create_dmabuf(struct phys_space *s, struct task *t, struct file *f, uint64_t start, uint64_t len,
+			     bool writable, struct iopt_pages **out)
+{
+	struct dma_buf *b = dma_buf_from_file(f);
+	struct iopt_pages *p;
+	int err;
+
+	if (start > b->size || len > b->size - start)
+		return refuse(t->trace, -EINVAL,
+			      "IOMMU_IOAS_MAP_FILE: 0x%llx bytes at 0x%llx do not lie in the dma-buf of 0x%llx bytes",
+			      (unsigned long long)len, (unsigned long long)start, (unsigned long long)b->size);
+	p = pages_alloc(IOPT_DMABUF, s, t, start, len, writable);
+	if (!p)
+		return -ENOMEM;
+	err = dma_buf_attach(b, &pages_importer, p, &p->attachment);
+	if (err) {
+		pages_free(p);
+		return err;
+	}
+	p->buffer_file = file_get(f);
+	err = pages_map_buffer(p, b);
+	if (err) {
+		pages_detach_buffer(p);
+		pages_free(p);
+		return err;
+	}
+	*out = p;
+	return 0;
+}
+
+/* The mapping of an area in a domain; domain NULL: one that is free. */
+static struct iopt_mapping *mapping_find_locked(struct iopt_area *area, struct iommu_domain *d)
+{
+	for (struct iopt_mapping *m = &area->mappings; m; m = m->next)
+		if (m->domain == d)
+			return m;
+	return NULL;
+}
+
+static struct iopt_mapping *mapping_get_locked(struct iopt_area *area)
+{
+	struct iopt_mapping *m = mapping_find_locked(area, NULL);
+
+	if (!m) {
+		m = calloc(1, sizeof(*m));
+		if (!m)
+			return NULL;
+		m->next = area->mappings.next;
+		area->mappings.next = m;
+	}
+	m->area = area;
+	list_init(&m->node);
+	return m;
+}
+
+/* IOMMU_OPTION_HUGE_PAGES 0 is a promise about leaves, so each page is mapped by itself. */
+static int map_leaves(struct iommu_domain *d, iova_t iova, phys_t pa, uint64_t len, unsigned prot, bool small_leaves)
+{
+	uint64_t step = small_leaves ? BARTER_PAGE_SIZE : len, done = 0;
+	int err = 0;
+
+	for (; done < len && !err; done += err ? 0 : step)
+		err = iommu_map(d, iova + done, pa + done, step, prot);
+	if (err && done)
+		iommu_unmap(d, iova, done);
+	return err;
+}
+
+/* The part of the buffer's ranges that the area shows. */
+static int map_ranges(struct iommu_domain *d, const struct iopt_area *area, const struct dma_buf_phys_list *list,
+		      bool small_leaves)
+{
+	uint64_t skip = area->pages->start + area->offset, left = area->last - area->iova + 1;
+	iova_t iova = area->iova;
+
+	for (size_t i = 0; i < list->nr_ranges && left; i++) {
+		const struct dma_buf_range *r = &list->ranges[i];
+		uint64_t n;
+		int err;
+
+		if (skip >= r->len) {
+			skip -= r->len;
+			continue;
+		}
+		n = MIN(r->len - skip, left);
+		err = map_leaves(d, iova, r->pa + skip, n, area->prot | IOMMU_MMIO, small_leaves);
+		if (err) {
+			if (iova > area->iova)
+				iommu_unmap(d, area->iova, iova - area->iova);
+			return err;
+		}
+		iova += n;
+		left -= n;
+		skip = 0;
+	}
+	return 0;
+}
+
+static int fill_device_memory(struct iopt_area *area, struct iommu_domain *d, bool small_leaves)
+{
+	struct iopt_pages *p = area->pages;
+	struct iopt_mapping *m;
+	int err = 0;
+
+	dma_buf_lock(p->attachment->buf);
+	mutex_lock(&p->lock);
+	if (!p->ranges)
+		goto unlock;
+	m = mapping_get_locked(area);
+	err = m ? map_ranges(d, area, p->ranges, small_leaves) : -ENOMEM;
+	if (!err) {
+		m->domain = d;
+		list_add(&p->mappings, &m->node);
+	}
+unlock:
+	mutex_unlock(&p->lock);
+	dma_buf_unlock(p->attachment->buf);
+	return err;
+}
+
+static void unfill_device_memory(struct iopt_area *area, struct iommu_domain *d, bool clear)
+{
+	struct iopt_mapping *m;
+
+	mutex_lock(&area->pages->lock);
+	m = mapping_find_locked(area, d);
+	if (m) {
+		if (clear && !list_empty(&m->node))
+			iommu_unmap(d, area->iova, area->last - area->iova + 1);
+		list_del(&m->node);
+		m->domain = NULL;
+	}
+	mutex_unlock(&area->pages->lock);
+}
+
+/*
+ * Memory of the program
+ */
+
+static int pin_locked(struct iopt_pages *p)
+{
+	uint64_t start = align_down(p->start, BARTER_PAGE_SIZE);
+	uint64_t len = align_up(p->start + p->len, BARTER_PAGE_SIZE) - start;
+
+	mutex_assert_held(&p->lock);
+	if (p->source == IOPT_USER)
+		return pinned_create_user(p->space, p->task, start, len, p->writable, &p->pinned);
+	if (p->file_error)
+		return refuse(p->task->trace, p->file_error,
+			      "IOMMU_IOAS_MAP_FILE: the fd is neither memfd nor dma-buf");
+	if (start > p->file.size || len > align_up(p->file.size, BARTER_PAGE_SIZE) - start)
+		return refuse(p->task->trace, -EINVAL,
+			      "IOMMU_IOAS_MAP_FILE: 0x%llx bytes at 0x%llx do not lie in the memfd of 0x%llx bytes",
+			      (unsigned long long)len, (unsigned long long)start, (unsigned long long)p->file.size);
+	return pinned_create_file(p->space, p->task, &p->file, start, len, p->writable, &p->pinned);
+}
+
+void iopt_pages_unpin_idle(struct iopt_pages *p)
+{
+	struct pinned *pinned = NULL;
+
+	mutex_lock(&p->lock);
+	if (p->nr_fills == 0 && p->pinned) {
+		section_drain(phys_sections(p->space));
+		pinned = p->pinned;
+		p->pinned = NULL;
+	}
+	mutex_unlock(&p->lock);
+	if (pinned)
+		pinned_destroy(pinned);
+}
+
+int iopt_pages_fill(struct iopt_area *area, struct iommu_domain *d, bool small_leaves)
+{
+	struct iopt_pages *p = area->pages;
+	uint64_t skip = area->offset + (p->start & BARTER_PAGE_MASK);
+	int err = 0;
+
+	if (p->source == IOPT_DMABUF)
+		return fill_device_memory(area, d, small_leaves);
+
+	mutex_lock(&p->lock);
+	if (!p->pinned)
+		err = pin_locked(p);
+	if (!err)
+		err = map_leaves(d, area->iova, p->pinned->region.base + skip, area->last - area->iova + 1, area->prot,
+				 small_leaves);
+	p->nr_fills += !err;
+	mutex_unlock(&p->lock);
+	return err;
+}
+
+void iopt_pages_unfill(struct iopt_area *area, struct iommu_domain *d, bool clear)
+{
+	struct iopt_pages *p = area->pages;
+
+	if (p->source == IOPT_DMABUF) {
+		unfill_device_memory(area, d, clear);
+		return;
+	}
+	mutex_lock(&p->lock);
+	if (clear)
+		iommu_unmap(d, area->iova, area->last - area->iova + 1);
+	p->nr_fills--;
+	mutex_unlock(&p->lock);
+}
+
+void iopt_pages_get(struct iopt_pages *p)
+{
+	atomic_fetch_add(&p->refs, 1);
+}
+
+/*
+ * Every reference that goes was drained for by its holder, so the last one needs no further drain. References that stay
+ * may belong to areas that no domain shows; then the memory is let go of early.
+ */
+void iopt_pages_put(struct iopt_pages *p)
+{
+	if (atomic_load(&p->refs) > 1)
+		iopt_pages_unpin_idle(p);
+	if (atomic_fetch_sub(&p->refs, 1) != 1)
+		return;
+	if (p->pinned)
+		pinned_destroy(p->pinned);
+	if (p->attachment)
+		pages_detach_buffer(p);
+	if (p->source == IOPT_MEMORY_FILE && !p->file_error)
+		p->task->ops->memory_file_put(&p->file);
+	pages_free(p);
+}
