@@ -115,7 +115,7 @@ static int mapping_alloc(struct dma_buf *b, struct phys_space *space, uint64_t o
 {
 	const struct dma_buf_phys_list *list = b->ops->layout(b);
 	ssize_t nr = extents_build(list, space, offset, len, NULL);
-	struct buffer_mapping *bm;
+	struct buffer_mapping *bm = NULL;
 	uint64_t at = 0;
 
 	if (nr < 0)
@@ -203,7 +203,7 @@ static void mapping_fill(struct buffer_mapping *bm)
 int64_t cpu_mapping_create(struct dma_buf *b, struct task *t, struct phys_space *space, uint64_t offset,
 			   const struct mmap_request *req, void (*on_gone)(void *arg), void *arg)
 {
-	struct buffer_mapping *bm;
+	struct buffer_mapping *bm = NULL;
 	int64_t addr;
 	int rc;
 

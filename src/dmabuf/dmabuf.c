@@ -39,8 +39,9 @@ int dma_buf_create(const struct dma_buf_ops *ops, void *priv, uint64_t size, int
 			free(b);
 			return -ENOMEM;
 		}
-		/* A buffer has a poll operation on Linux; without fences it is always ready. */
+		/* A buffer has a poll operation on Linux; without fences it is always ready. Its inode has no type. */
 		b->file->carrier = CARRIER_READY;
+		b->file->mode = S_IRUSR | S_IWUSR;
 	}
 	trace_count(trace, "dma_buf", 1);
 	*out = b;

@@ -79,7 +79,7 @@ struct dma_buf_ops {
 	 * that a CPU mapping can be made that comes to life later. Lives as long as the buffer. NULL: no CPU mappings.
 	 */
 	const struct dma_buf_phys_list *(*layout)(struct dma_buf *b);
-	/* mmap(2) on the buffer's fd; NULL: -ENODEV. */
+	/* mmap(2) on the buffer's fd; NULL: -EINVAL, as Linux answers. */
 	int64_t (*mmap)(struct dma_buf *b, struct task *t, const struct mmap_request *req);
 	void (*release)(struct dma_buf *b);
 };
@@ -104,7 +104,8 @@ struct dma_buf {
 	struct mutex resv; /* LOCK_RANK_RESERVATION; guards all below */
 	struct list attachments;
 	enum dma_buf_state state;
-	char name[DMA_BUF_NAME_LEN]; /* DMA_BUF_SET_NAME; empty: none */
+	bool named;
+	char name[DMA_BUF_NAME_LEN]; /* DMA_BUF_SET_NAME */
 };
 
 struct dma_buf_attachment {

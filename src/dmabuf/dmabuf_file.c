@@ -26,7 +26,7 @@ static int64_t dma_buf_mmap(struct file *f, struct task *t, const struct mmap_re
 	struct dma_buf *b = f->priv;
 
 	if (!b->ops->mmap)
-		return refuse(b->trace, -ENODEV, "dma-buf mmap: %s does not offer it", b->ops->name);
+		return refuse(b->trace, -EINVAL, "dma-buf mmap: %s does not offer it", b->ops->name);
 	if ((req->offset >> BARTER_PAGE_SHIFT) + (req->len >> BARTER_PAGE_SHIFT) > b->size >> BARTER_PAGE_SHIFT)
 		return refuse(b->trace, -EINVAL, "dma-buf mmap: offset 0x%llx + len 0x%llx beyond 0x%llx",
 			      (unsigned long long)req->offset, (unsigned long long)req->len,
@@ -67,6 +67,7 @@ static long dma_buf_set_name_ioctl(struct dma_buf *b, struct task *t, uaddr_t ar
 		return refuse(b->trace, rc, "DMA_BUF_SET_NAME: no string of less than %d bytes", DMA_BUF_NAME_LEN);
 	dma_buf_lock(b);
 	memcpy(b->name, name, sizeof(name));
+	b->named = true;
 	dma_buf_unlock(b);
 	return 0;
 }
@@ -98,19 +99,14 @@ static void dma_buf_fstat(struct file *f, struct stat *st)
 static int dma_buf_show_fdinfo(struct file *f, char *buf, size_t len)
 {
 	struct dma_buf *b = f->priv;
-	char name[DMA_BUF_NAME_LEN];
-	int n, used;
+	char name[sizeof("name:\t\n") + DMA_BUF_NAME_LEN] = "";
 
 	dma_buf_lock(b);
-	memcpy(name, b->name, sizeof(name));
+	if (b->named)
+		snprintf(name, sizeof(name), "name:\t%s\n", b->name);
 	dma_buf_unlock(b);
-	used = snprintf(buf, len, "size:\t%llu\ncount:\t%d\nexp_name:\t%s\n", (unsigned long long)b->size,
-			atomic_load(&f->refs), b->ops->name);
-	if (!name[0])
-		return used;
-	n = snprintf((size_t)used < len ? buf + used : NULL, (size_t)used < len ? len - (size_t)used : 0, "name:\t%s\n",
-		     name);
-	return used + n;
+	return snprintf(buf, len, "size:\t%llu\ncount:\t%d\nexp_name:\t%s\n%s", (unsigned long long)b->size,
+			atomic_load(&f->refs), b->ops->name, name);
 }
 
 static void dma_buf_file_release(struct file *f)

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Slices of a BAR as a buffer: what an exported dma-buf and every mmap of a region stand on.
+ *
+ * The function's gate revokes and restores it; vfio/ never does. A buffer behind an exported fd holds the registration
+ * of the device, not the file that it came from: it lives on, inert, after that file is gone. One behind a mapping
+ * holds the file, because a mapping keeps a device open.
+ */
+#include <stdlib.h>
+
+#include "vfio/vfio_priv.h"
+
+struct vfio_buffer {
+	struct gate_client client;
+	struct vfio_device *v;
+	struct file *holder;
+	struct dma_buf *buf;
+	struct dma_buf_phys_list list;
+	struct dma_buf_range ranges[];
+};
+
+static void client_revoke(struct gate_client *c, bool for_good)
+{
+	struct vfio_buffer *vb = container_of(c, struct vfio_buffer, client);
+	uint64_t start = trace_enabled(vb->v->trace) ? trace_now() : 0;
+
+	dma_buf_revoke(vb->buf, for_good);
+	if (start)
+		trace_complete(vb->v->trace, TRACE_REVOKE, vb->v->fn->name, for_good ? "revoke for good" : "revoke",
+			       start, "size=0x%llx", (unsigned long long)vb->buf->size);
+}
+
+static void client_restore(struct gate_client *c)
+{
+	dma_buf_restore(container_of(c, struct vfio_buffer, client)->buf);
+}
+
+static const struct gate_client_ops client_ops = {.revoke = client_revoke, .restore = client_restore};
+
+static int buffer_map(struct dma_buf_attachment *a, const void **out)
+{
+	struct vfio_buffer *vb = a->buf->priv;
+
+	*out = &vb->list;
+	return 0;
+}
+
+static const struct dma_buf_phys_list *buffer_layout(struct dma_buf *b)
+{
+	return &((struct vfio_buffer *)b->priv)->list;
+}
+
+/* After the gate's lock was held here no callback runs and none will. */
+static void buffer_release(struct dma_buf *b)
+{
+	struct vfio_buffer *vb = b->priv;
+	struct pci_gate *gate = &vb->v->fn->gate;
+
+	mutex_lock(&gate->lock);
+	pci_gate_remove_client_locked(gate, &vb->client);
+	mutex_unlock(&gate->lock);
+	vfio_device_put(vb->v);
+	free(vb);
+}
+
+static const struct dma_buf_match offers[] = {{.type = &dma_buf_type_phys}};
+
+static const struct dma_buf_ops buffer_ops = {
+	.name = "vfio_pci_core",
+	.offers = offers,
+	.nr_offers = ARRAY_SIZE(offers),
+	.may_revoke = true,
+	.map = buffer_map,
+	.layout = buffer_layout,
+	.release = buffer_release,
+};
+
+int vfio_buffer_create(struct vfio_device *v, const struct pci_bar *bar, const struct vfio_region_dma_range *ranges,
+		       size_t nr, int open_flags, struct file *holder, struct vfio_buffer **out)
+{
+	struct vfio_buffer *vb = calloc(1, sizeof(*vb) + nr * sizeof(vb->ranges[0]));
+	uint64_t size = 0;
+	int err;
+
+	if (!vb)
+		return -ENOMEM;
+	for (size_t i = 0; i < nr; i++) {
+		vb->ranges[i] = (struct dma_buf_range){.pa = bar->base + ranges[i].offset, .len = ranges[i].length};
+		size += ranges[i].length;
+	}
+	vb->client.ops = &client_ops;
+	list_init(&vb->client.node);
+	vb->list = (struct dma_buf_phys_list){.ranges = vb->ranges, .nr_ranges = nr, .provider = v->fn};
+	vb->v = v;
+	err = dma_buf_create(&buffer_ops, vb, size, open_flags, !holder, v->trace, &vb->buf);
+	if (err) {
+		free(vb);
+		return err;
+	}
+	vfio_device_get(v);
+	vb->holder = holder ? file_get(holder) : NULL;
+	*out = vb;
+	return 0;
+}
+
+struct dma_buf *vfio_buffer_dma_buf(struct vfio_buffer *vb)
+{
+	return vb->buf;
+}
+
+int vfio_buffer_publish(struct vfio_buffer *vb)
+{
+	struct pci_gate *gate = &vb->v->fn->gate;
+	int err = 0;
+
+	mutex_lock(&gate->lock);
+	if (gate->reasons & (GATE_CLOSED | GATE_GONE)) {
+		err = -ENODEV;
+	} else {
+		if (!pci_gate_is_open(gate))
+			dma_buf_revoke(vb->buf, false);
+		pci_gate_add_client_locked(gate, &vb->client);
+	}
+	mutex_unlock(&gate->lock);
+	return err;
+}
+
+void vfio_buffer_drop(void *arg)
+{
+	struct vfio_buffer *vb = arg;
+	struct file *holder = vb->holder;
+
+	dma_buf_destroy(vb->buf);
+	file_put(holder);
+}
