@@ -151,7 +151,7 @@ static int copy_slices(struct iommufd_call *c, const struct iommu_ioas_copy *m, 
 		return refuse_ioas(c, "IOMMU_IOAS_COPY", m->src_ioas_id);
 	if (m->length == 0)
 		err = refuse(c->ctx->trace, -EINVAL, "IOMMU_IOAS_COPY: length 0");
-	else if (m->src_iova == UINT64_MAX || __builtin_add_overflow(m->src_iova, m->length - 1, &last))
+	else if (__builtin_add_overflow(m->src_iova, m->length - 1, &last))
 		err = refuse(c->ctx->trace, -EOVERFLOW, "IOMMU_IOAS_COPY: src_iova 0x%llx, length 0x%llx",
 			     (unsigned long long)m->src_iova, (unsigned long long)m->length);
 	else
@@ -167,7 +167,7 @@ int iommufd_ioas_copy_ioctl(struct iommufd_call *c, void *arg)
 	struct iommufd_ioas *dst;
 	int err;
 
-	err = check_map(c, "IOMMU_IOAS_COPY", m->flags, m->dst_iova, m->length);
+	err = check_map(c, "IOMMU_IOAS_COPY", m->flags, MAX(m->dst_iova, m->src_iova), m->length);
 	if (err)
 		return err;
 	err = copy_slices(c, m, &slices);

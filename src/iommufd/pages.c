@@ -107,12 +107,6 @@ static int pages_map_buffer(struct iopt_pages *p, struct dma_buf *b)
 
 static void pages_detach_buffer(struct iopt_pages *p)
 {
-	struct dma_buf *b = p->attachment->buf;
-
-	dma_buf_lock(b);
-	if (p->attachment->mapped)
-		dma_buf_unmap_locked(p->attachment);
-	dma_buf_unlock(b);
 	dma_buf_detach(p->attachment);
 	file_put(p->buffer_file);
 }
