@@ -21,6 +21,7 @@
 #include "base/types.h"
 #include "door/call.h"
 #include "door/real.h"
+#include "door/signals.h"
 #include "file/task.h"
 
 struct fd_table;
@@ -43,6 +44,7 @@ struct door {
 	_Atomic(struct mm *) mm;
 	/* A page that the kernel clears in every child, however it was forked. 1 in the process that mapped it. */
 	_Atomic uint32_t *alive;
+	struct signals signals;
 };
 
 extern struct door door;

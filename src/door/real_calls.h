@@ -24,6 +24,8 @@ REAL(void *, mremap, (void *old, size_t old_len, size_t new_len, int flags, void
      (old, old_len, new_len, flags, addr))
 REAL(int, mprotect, (void *addr, size_t len, int prot), (addr, len, prot))
 REAL(int, pkey_mprotect, (void *addr, size_t len, int prot, int key), (addr, len, prot, key))
+REAL(int, mlock, (const void *addr, size_t len), (addr, len))
+REAL(int, mlock2, (const void *addr, size_t len, unsigned flags), (addr, len, flags))
 REAL(int, madvise, (void *addr, size_t len, int advice), (addr, len, advice))
 REAL(void *, shmat, (int id, const void *addr, int flags), (id, addr, flags))
 REAL(int, shmdt, (const void *addr), (addr))
@@ -48,6 +50,11 @@ REAL(int, epoll_pwait2,
      (ep, events, max, timeout, mask))
 REAL(int, pthread_create,
      (pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg), (thread, attr, start, arg))
+
+REAL(void, longjmp, (struct __jmp_buf_tag *env, int value), (env, value))
+REAL(void, _longjmp, (struct __jmp_buf_tag *env, int value), (env, value))
+REAL(void, siglongjmp, (struct __jmp_buf_tag *env, int value), (env, value))
+REAL(void, __longjmp_chk, (struct __jmp_buf_tag *env, int value), (env, value))
 
 /* Processes. */
 REAL(pid_t, fork, (void), ())

@@ -15,6 +15,7 @@ int task_pin(struct task *t, uaddr_t start, uint64_t len, bool write, struct pin
 int task_pin_file(struct task *t, const struct memory_file *mf, uint64_t offset, uint64_t len, bool write,
 		  struct pinned *p);
 void task_unpin(struct task *t, struct pinned *p);
+int task_protected_access(struct task *t, char *host, void *buf, size_t len, bool write);
 
 int64_t task_mm_place(struct task *t, struct cpu_mapping *m, uaddr_t hint, uint64_t len, int prot, int flags);
 void task_mm_zap(struct task *t, struct cpu_mapping *m);

@@ -20,6 +20,8 @@ static struct pinned *pinned_alloc(struct phys_space *s, struct task *t, uint64_
 	p->task = t;
 	p->writable = write;
 	atomic_init(&p->pieces, NULL);
+	atomic_init(&p->moving, 0);
+	atomic_init(&p->moves, 0);
 	p->uaddr = 0;
 	p->task_private = NULL;
 	return p;

@@ -34,6 +34,11 @@ struct pinned {
 	struct task *task;
 	bool writable;
 	_Atomic(struct pinned_pieces *) pieces; /* NULL: region.host is all */
+	/*
+	 * The task moves bytes of it at this moment (moving != 0), or has done so (moves has changed). A copy that ends
+	 * short meanwhile is no fault: it is tried again, in a new section.
+	 */
+	_Atomic unsigned moving, moves;
 	/* The task's: where it is in the program, how to undo it. Guarded by its address-space lock. */
 	uaddr_t uaddr;
 	void *task_private;
@@ -52,6 +57,13 @@ void pinned_destroy(struct pinned *p);
  * the old place any more. -ENOMEM changes nothing.
  */
 int pinned_move(struct pinned *p, uint64_t offset, uint64_t len, char *host, bool protected_);
+
+/* Was a copy that ended short disturbed by a move? `before`: moves, read before pinned_host(). */
+static inline bool pinned_was_moved(const struct pinned *p, unsigned before)
+{
+	return atomic_load_explicit(&p->moving, memory_order_acquire) ||
+	       atomic_load_explicit(&p->moves, memory_order_acquire) != before;
+}
 
 /* Host address of an offset and how many bytes follow it there. Inside a section, or while nobody moves it. */
 char *pinned_host(struct pinned *p, uint64_t offset, uint64_t *run_len, bool *protected_);

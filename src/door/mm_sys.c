@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * System calls that take memory away or bring device memory: mmap, munmap, shmat, brk. In the order of Linux's checks,
+ * as far as they concern what is ours; the rest is the kernel's to answer.
+ */
+#include <fcntl.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+
+#include "door/mm.h"
+#include "door/pin.h"
+#include "door/signals.h"
+#include "door/task_fd.h"
+#include "file/file.h"
+
+#ifndef MAP_SHARED_VALIDATE
+#define MAP_SHARED_VALIDATE 3
+#endif
+#define LEGACY_MAP_FLAGS                                                                                               \
+	(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN |       \
+	 MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | 0x4000000 | 0x40)
+#define USER_SPACE_END 0x7ffffffff000ull
+
+static int check_range(const struct mmap_request *req)
+{
+	uint64_t len = req->len;
+
+	if (len == 0)
+		return -ENOMEM; /* it was too long to be aligned */
+	if ((req->offset >> BARTER_PAGE_SHIFT) + (len >> BARTER_PAGE_SHIFT) > (UINT64_MAX >> BARTER_PAGE_SHIFT) + 1)
+		return -EOVERFLOW;
+	if (len > USER_SPACE_END)
+		return -ENOMEM;
+	if ((req->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && req->hint > USER_SPACE_END - len)
+		return -ENOMEM;
+	if ((req->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && !is_aligned(req->hint, BARTER_PAGE_SIZE))
+		return -EINVAL;
+	return 0;
+}
+
+static int check_access(const struct file *f, const struct mmap_request *req)
+{
+	int type = req->flags & MAP_TYPE, mode = f->open_flags & O_ACCMODE;
+
+	if (type == MAP_SHARED_VALIDATE && (req->flags & ~(LEGACY_MAP_FLAGS | MAP_TYPE | MAP_FIXED_NOREPLACE)))
+		return -EOPNOTSUPP;
+	if (type != MAP_SHARED && type != MAP_SHARED_VALIDATE && type != MAP_PRIVATE)
+		return -EINVAL;
+	if (type != MAP_PRIVATE && (req->prot & PROT_WRITE) && mode == O_RDONLY)
+		return -EACCES;
+	return mode == O_WRONLY ? -EACCES : 0;
+}
+
+static int64_t mmap_file(struct file *f, struct mmap_request *req)
+{
+	int err = check_range(req);
+
+	if (!err && (req->flags & MAP_HUGETLB))
+		err = -EINVAL;
+	if (!err)
+		err = check_access(f, req);
+	if (err)
+		return err;
+	if (!f->ops->mmap)
+		return -ENODEV;
+	return f->ops->mmap(f, door_task(), req);
+}
+
+/* What takes a range of the program away once it is known to be allowed: pins go aside, then the kernel does it. */
+struct removal {
+	uaddr_t start;
+	uint64_t len;
+	int64_t (*perform)(const struct removal *r);
+	const void *arg;
+};
+
+static int64_t remove_range(const struct removal *r)
+{
+	struct mm *mm = door.mm;
+	size_t first, end_index;
+	struct list gone;
+	int64_t result;
+
+	list_init(&gone);
+	door_enter();
+	mutex_lock(&mm->lock);
+	result = pin_evict_locked(mm, r->start, r->len, PIN_EVICT_UNMAP);
+	if (!result)
+		result = mm_isolate_locked(mm, r->start, r->start + r->len, &first, &end_index);
+	if (!result) {
+		result = r->perform(r);
+		if (result >= 0)
+			mm_forget_locked(mm, first, end_index, &gone);
+	}
+	mutex_unlock(&mm->lock);
+	mm_release_gone(&gone);
+	door_leave();
+	return result;
+}
+
+struct mmap_args {
+	int prot, flags, fd;
+	uint64_t offset;
+};
+
+static int64_t perform_mmap(const struct removal *r)
+{
+	const struct mmap_args *a = r->arg;
+	void *at = real.mmap((void *)r->start, r->len, a->prot, a->flags, a->fd, (off_t)a->offset);
+
+	return at == MAP_FAILED ? -errno : (int64_t)(uaddr_t)at;
+}
+
+int64_t mm_sys_mmap(uaddr_t addr, uint64_t len, int prot, int flags, int fd, uint64_t offset)
+{
+	struct file *f = NULL;
+	int64_t result;
+
+	if (!(flags & MAP_ANONYMOUS) && atomic_load_explicit(&door.fds, memory_order_acquire)) {
+		struct mmap_request req = {addr, align_up(len, BARTER_PAGE_SIZE), prot, flags, offset};
+
+		if (!is_aligned(offset, BARTER_PAGE_SIZE))
+			return -EINVAL;
+		door_enter();
+		f = task_file_get(door_task(), fd);
+		if (f) {
+			result = len ? mmap_file(f, &req) : -EINVAL;
+			file_put(f);
+		}
+		door_leave();
+		if (f)
+			return result;
+	}
+	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == MAP_FIXED && is_aligned(addr, BARTER_PAGE_SIZE) &&
+	    mm_concerns(addr, align_up(len, BARTER_PAGE_SIZE)) && !door_is_forked()) {
+		struct mmap_args args = {prot, flags, fd, offset};
+		struct removal r = {addr, align_up(len, BARTER_PAGE_SIZE), perform_mmap, &args};
+
+		return remove_range(&r);
+	}
+	return DOOR_NOT_OURS;
+}
+
+static int64_t perform_munmap(const struct removal *r)
+{
+	return real.munmap((void *)r->start, r->len) ? -errno : 0;
+}
+
+/* A range that munmap(2) would take at all. */
+static bool is_range(uaddr_t addr, uint64_t len)
+{
+	uint64_t aligned = align_up(len, BARTER_PAGE_SIZE);
+
+	return is_aligned(addr, BARTER_PAGE_SIZE) && aligned && addr + aligned > addr;
+}
+
+int64_t mm_sys_munmap(uaddr_t addr, uint64_t len)
+{
+	struct removal r = {.start = addr, .len = align_up(len, BARTER_PAGE_SIZE), .perform = perform_munmap};
+
+	if (!is_range(addr, len) || !mm_concerns(addr, r.len) || door_is_forked())
+		return DOOR_NOT_OURS;
+	return remove_range(&r);
+}
+
+struct shmat_args {
+	int id, flags;
+};
+
+static int64_t perform_shmat(const struct removal *r)
+{
+	const struct shmat_args *a = r->arg;
+	void *at = real.shmat(a->id, (void *)r->start, a->flags);
+
+	return at == (void *)-1 ? -errno : (int64_t)(uaddr_t)at;
+}
+
+int64_t mm_sys_shmat(int id, uaddr_t addr, int flags)
+{
+	struct shmat_args args = {id, flags};
+	struct removal r = {.perform = perform_shmat, .arg = &args};
+	struct shmid_ds ds;
+
+	/* Only SHM_REMAP takes anything away. */
+	if (!(flags & SHM_REMAP) || !addr || !door.mm || door_is_forked() || shmctl(id, IPC_STAT, &ds))
+		return DOOR_NOT_OURS;
+	r.start = flags & SHM_RND ? align_down(addr, BARTER_PAGE_SIZE) : addr;
+	r.len = align_up(ds.shm_segsz, BARTER_PAGE_SIZE);
+	if (!is_range(r.start, r.len) || !mm_concerns(r.start, r.len))
+		return DOOR_NOT_OURS;
+	return remove_range(&r);
+}
+
+void mm_break_shrinks(uaddr_t end, uaddr_t current)
+{
+	uaddr_t start = align_up(end, BARTER_PAGE_SIZE);
+	struct mm *mm = door.mm;
+
+	if (start >= current || !mm_concerns(start, current - start) || door_is_forked())
+		return;
+	door_enter();
+	mutex_lock(&mm->lock);
+	/* Out of memory leaves the pin pointing to what is no more: its device sees a fault. */
+	pin_evict_locked(mm, start, align_up(current - start, BARTER_PAGE_SIZE), PIN_EVICT_UNMAP);
+	mutex_unlock(&mm->lock);
+	door_leave();
+}

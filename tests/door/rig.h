@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the door's memory tests share: a machine of two regions, without a rack. */
+#ifndef BARTER_TESTS_DOOR_RIG_H
+#define BARTER_TESTS_DOOR_RIG_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "door/door.h"
+#include "memory/phys.h"
+
+#define RIG_PAGES 8
+#define RIG_PAGE 4096ull
+
+/* A store or load that reached the "model". */
+struct rig_access {
+	uint64_t offset, value;
+	unsigned len;
+	bool write;
+};
+
+struct rig {
+	struct phys_region memory, registers;
+	struct cpu_extent extent;
+	struct cpu_mapping mapping;
+	unsigned released;
+	struct rig_access log[128];
+	unsigned nr_log;
+};
+
+void rig_create(struct rig *r);
+void rig_destroy(struct rig *r);
+/* Takes the signals over, also from cmocka, which sets its own before each test; rig_read and rig_write need it. */
+void rig_signals(void);
+/* Places all of a region; the address. */
+char *rig_place(struct rig *r, struct phys_region *region, int prot);
+
+/* Runs an access and tells what signal it met: 0 none; *code its si_code. */
+int rig_read(const volatile char *p, int *code);
+int rig_write(volatile char *p, int *code);
+
+#endif
