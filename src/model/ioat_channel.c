@@ -81,8 +81,9 @@ void ioat_stop(struct ioat *io, enum ioat_status status)
 	io->suspend = false;
 	io->owes_done = false;
 	io->chain_written = false;
-	ioat_store8(io, IOAT_CHANCMD, 0);
+	/* In this order: software waits for the command to read as zero, then looks at the status. */
 	ioat_show_status(io);
+	ioat_store8(io, IOAT_CHANCMD, 0);
 	timeline(io);
 }
 
@@ -274,7 +275,6 @@ static void absorb(struct ioat *io)
 
 	/* There was nothing to rearm, so bit 0 has no effect. */
 	ioat_store16(io, IOAT_CHANCTRL, control & IOAT_CHANCTRL_WRITABLE);
-	ioat_store8(io, IOAT_CHANCMD, 0);
 	ioat_store32(io, IOAT_ATTNSTATUS, 0);
 	show_line(io, ioat_load8(io, IOAT_INTRCTRL));
 	show_constants(io);
