@@ -107,6 +107,7 @@ static void *revoker(void *arg)
 		pci_gate_shut(&w.card.gate, GATE_DECODE);
 		for (uint64_t at = 0; at < BUFFER; at += PAGE)
 			poison(window + at, true);
+		nanosleep(&pause, NULL);
 		for (uint64_t at = 0; at < BUFFER; at += PAGE)
 			poison(window + at, false);
 		pci_gate_open(&w.card.gate, GATE_DECODE);
