@@ -32,6 +32,7 @@ struct rack_desc;
 
 struct door {
 	struct task task;
+	pid_t pid; /* of the process that the state belongs to; 0 before door_init() */
 	/* The program was started with a rack; without one every call goes on unchanged. Immutable after init. */
 	bool has_rack;
 	const struct rack_desc *desc;
@@ -51,6 +52,9 @@ extern struct door door;
 
 /* The constructor's work; harmless when called again. Thunks that run before it see has_rack == false. */
 void door_init(void);
+
+/* Before the process ends: stops devices and writes the timeline and the report. Once. */
+void door_exit(void);
 
 /* The machine, built now if need be; NULL without a rack or when it cannot be built. Not in a signal handler. */
 struct machine *door_machine(void);

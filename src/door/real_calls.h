@@ -57,6 +57,8 @@ REAL(void, siglongjmp, (struct __jmp_buf_tag *env, int value), (env, value))
 REAL(void, __longjmp_chk, (struct __jmp_buf_tag *env, int value), (env, value))
 
 /* Processes. */
+REAL(void, _exit, (int status), (status))
+REAL(void, _Exit, (int status), (status))
 REAL(pid_t, fork, (void), ())
 REAL(pid_t, _Fork, (void), ())
 

@@ -29,7 +29,7 @@ struct rig {
 	struct cpu_mapping mapping;
 	unsigned released;
 	struct rig_access log[128];
-	unsigned nr_log;
+	volatile unsigned nr_log; /* the compiler does not know what a store to mapped registers does */
 };
 
 void rig_create(struct rig *r);
