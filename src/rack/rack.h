@@ -16,9 +16,15 @@ struct rack {
 	struct phys_space *space;
 	struct iommu_unit *iommu;
 	struct pci_root root;
+	/* One for each node of the description, in its order. */
+	struct pci_function **nodes;
+	size_t nr_nodes;
 };
 
-/* Builds and enumerates every device. No thread is started. */
+/*
+ * Builds and enumerates every device. No thread is started. -EINVAL: a bad description, or a tree that cannot be; what
+ * of it is told in *trace as a refusal.
+ */
 int rack_create(const struct rack_desc *desc, struct trace *trace, struct rack **out);
 /* Nothing of it is open any more. */
 void rack_destroy(struct rack *r);
