@@ -8,6 +8,7 @@
 #ifndef BARTER_MACHINE_MACHINE_H
 #define BARTER_MACHINE_MACHINE_H
 
+#include "base/lock.h"
 #include "file/ns.h"
 #include "rack/rack.h"
 
@@ -15,16 +16,16 @@ struct machine {
 	struct rack *rack;
 	struct ns *ns;
 	struct trace *trace;
-	struct vfio_device **vfio;
-	size_t nr_vfio;
+	struct iommufd_system *iommufd;
+	struct mutex lock; /* LOCK_RANK_MACHINE; guards what follows, and the drivers of functions */
+	/* What Linux knows of each of rack->root.functions, in the same order. */
+	struct machine_function *functions;
+	unsigned nr_vfio; /* the next vfioN */
 };
 
 /* Builds the rack, /sys, /dev/iommu and /dev/vfio/devices. */
 int machine_create(const struct rack_desc *desc, struct machine **out);
 /* Files may still be open when the process ends: then it is not called. */
 void machine_destroy(struct machine *m);
-
-/* /sys/bus/pci, /sys/devices/pci..., /sys/kernel/iommu_groups for a rack (machine/sysfs.c). */
-int machine_add_sysfs(struct machine *m);
 
 #endif

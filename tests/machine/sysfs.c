@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A machine's /sys, read as a program would: by path. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake/task.h"
+#include "machine/machine.h"
+#include "rack/parse.h"
+
+struct fixture {
+	struct rack_desc *desc;
+	struct machine *m;
+	struct fake_task *ft;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *fx = calloc(1, sizeof(*fx));
+	struct rack_error error;
+
+	assert_int_equal(rack_load("demo", &fx->desc, &error), 0);
+	assert_int_equal(machine_create(fx->desc, &fx->m), 0);
+	fx->ft = fake_task_create();
+	*state = fx;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fx = *state;
+
+	fake_task_destroy(fx->ft);
+	machine_destroy(fx->m);
+	free(fx->desc);
+	free(fx);
+	return 0;
+}
+
+/* Follows links, as open(2). A reference. */
+static struct ns_node *find(struct fixture *fx, const char *path)
+{
+	struct ns_node *node = ns_get(ns_root(fx->m->ns));
+	char rest[1024], next[2048];
+
+	snprintf(rest, sizeof(rest), "%s", path);
+	while (node && rest[0]) {
+		size_t skip = strspn(rest, "/"), len = strcspn(rest + skip, "/");
+		struct ns_node *child = NULL;
+		char name[256];
+
+		snprintf(name, sizeof(name), "%.*s", (int)len, rest + skip);
+		snprintf(next, sizeof(next), "%s", rest + skip + len);
+		if (!len)
+			break;
+		if (!strcmp(name, "..")) {
+			child = ns_get(ns_parent(node));
+		} else {
+			child = ns_lookup(fx->m->ns, node, name, len);
+			if (child && ns_kind(child) == NS_LINK) {
+				snprintf(next, sizeof(next), "%s%s", ns_link_target(child), rest + skip + len);
+				ns_put(child);
+				child = ns_get(node);
+			}
+		}
+		ns_put(node);
+		node = child;
+		assert_true(strlen(next) < sizeof(rest));
+		strcpy(rest, next);
+	}
+	return node;
+}
+
+static int open_path(struct fixture *fx, const char *path, int flags)
+{
+	struct ns_node *node = find(fx, path);
+	struct file *f;
+	int err = node ? ns_open(node, fake_task(fx->ft), flags, &f) : -ENOENT;
+
+	ns_put(node);
+	return err ? err : fake_task_install(fx->ft, f);
+}
+
+static const char *text(struct fixture *fx, const char *path)
+{
+	static char buf[4097];
+	int fd = open_path(fx, path, O_RDONLY);
+	ssize_t n;
+
+	if (fd < 0)
+		return "(cannot open)";
+	n = fake_task_pread(fx->ft, fd, buf, 4096, 0);
+	fake_task_close(fx->ft, fd);
+	buf[n < 0 ? 0 : n] = 0;
+	return buf;
+}
+
+static long put(struct fixture *fx, const char *path, const char *value)
+{
+	int fd = open_path(fx, path, O_WRONLY);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = fake_task_pwrite(fx->ft, fd, value, strlen(value), 0);
+	fake_task_close(fx->ft, fd);
+	return n;
+}
+
+#define DEVICES "/sys/bus/pci/devices/"
+#define ENGINE DEVICES "0000:03:00.0/"
+#define CARD DEVICES "0000:05:00.0/"
+
+static void a_device_shows_what_it_is(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_string_equal(text(fx, CARD "vendor"), "0x1af4\n");
+	assert_string_equal(text(fx, CARD "device"), "0x1110\n");
+	assert_string_equal(text(fx, CARD "class"), "0x050000\n");
+	assert_string_equal(text(fx, CARD "subsystem_vendor"), "0x1af4\n");
+	assert_string_equal(text(fx, CARD "revision"), "0x01\n");
+	assert_string_equal(text(fx, CARD "modalias"), "pci:v00001AF4d00001110sv00001AF4sd00001100bc05sc00i00\n");
+	assert_string_equal(text(fx, CARD "current_link_speed"), "8.0 GT/s PCIe\n");
+	assert_string_equal(text(fx, CARD "current_link_width"), "8\n");
+	assert_string_equal(text(fx, CARD "power_state"), "D0\n");
+	assert_string_equal(text(fx, CARD "reset_method"), "flr bus\n");
+	assert_string_equal(text(fx, CARD "numa_node"), "-1\n");
+	assert_string_equal(
+		text(fx, CARD "uevent"),
+		"DRIVER=vfio-pci\nPCI_CLASS=50000\nPCI_ID=1AF4:1110\nPCI_SUBSYS_ID=1AF4:1100\n"
+		"PCI_SLOT_NAME=0000:05:00.0\nMODALIAS=pci:v00001AF4d00001110sv00001AF4sd00001100bc05sc00i00\n");
+	assert_string_equal(text(fx, CARD "nonsense"), "(cannot open)");
+}
+
+static void links_lead_where_linux_has_them(void **state)
+{
+	struct fixture *fx = *state;
+	struct ns_node *node = find(fx, DEVICES "0000:05:00.0");
+	char path[256];
+
+	assert_true(ns_path(node, path, sizeof(path)) > 0);
+	assert_string_equal(path, "/sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0/0000:02:02.0/0000:05:00.0");
+	ns_put(node);
+	node = find(fx, DEVICES);
+	struct ns_node *link = ns_lookup(fx->m->ns, node, "0000:00:01.0", 12);
+	assert_string_equal(ns_link_target(link), "../../../devices/pci0000:00/0000:00:01.0");
+	ns_put(link);
+	ns_put(node);
+	node = find(fx, "/sys/devices/pci0000:00/0000:00:01.0");
+	link = ns_lookup(fx->m->ns, node, "driver", 6);
+	assert_string_equal(ns_link_target(link), "../../../bus/pci/drivers/pcieport");
+	ns_put(link);
+	link = ns_lookup(fx->m->ns, node, "iommu", 5);
+	assert_string_equal(ns_link_target(link), "../../virtual/iommu/dmar0");
+	ns_put(link);
+	ns_put(node);
+	/* By whichever way, the same card. */
+	assert_string_equal(text(fx, "/sys/bus/pci/drivers/vfio-pci/0000:05:00.0/vendor"), "0x1af4\n");
+	assert_string_equal(text(fx, CARD "iommu_group/devices/0000:05:00.0/vendor"), "0x1af4\n");
+	assert_string_equal(text(fx, CARD "iommu_group/devices/0000:02:02.0/vendor"), "0x10b5\n");
+	assert_string_equal(text(fx, CARD "iommu_group/reserved_regions"),
+			    "0x00000000fee00000 0x00000000feefffff msi\n");
+	assert_string_equal(text(fx, "/sys/class/iommu/dmar0/devices/0000:05:00.0/vendor"), "0x1af4\n");
+	assert_string_equal(text(fx, CARD "driver/0000:03:00.0/vendor"), "0x8086\n");
+}
+
+static void resources_tell_the_windows(void **state)
+{
+	struct fixture *fx = *state;
+	unsigned long long start, last, flags, port_start, port_last, port_flags;
+	const char *lines = text(fx, CARD "resource");
+	struct stat st;
+	struct ns_node *node;
+
+	assert_int_equal(sscanf(lines + 2 * 57, "%llx %llx %llx", &start, &last, &flags), 3);
+	assert_int_equal(last - start + 1, 64 << 20);
+	assert_int_equal(flags, 0x14220c);
+	assert_int_equal(strlen(lines), 13 * 57);
+	lines = text(fx, DEVICES "0000:02:02.0/resource");
+	assert_int_equal(strlen(lines), 17 * 57);
+	assert_int_equal(sscanf(lines + 15 * 57, "%llx %llx %llx", &port_start, &port_last, &port_flags), 3);
+	assert_true(port_start <= start && last <= port_last);
+	assert_int_equal(port_flags, 0x102201);
+	node = find(fx, CARD "resource2");
+	ns_stat(node, &st);
+	ns_put(node);
+	assert_int_equal(st.st_size, 64 << 20);
+}
+
+static void config_is_read_and_written_in_any_pieces(void **state)
+{
+	struct fixture *fx = *state;
+	int fd = open_path(fx, CARD "config", O_RDWR);
+	uint8_t all[4096], part[7];
+	uint16_t command;
+	struct pci_function *fn = pci_find(&fx->m->rack->root, "0000:05:00.0");
+
+	assert_true(fd >= 0);
+	assert_int_equal(fake_task_pread(fx->ft, fd, all, sizeof(all), 0), 4096);
+	assert_int_equal(all[0], 0xf4);
+	assert_int_equal(fake_task_pread(fx->ft, fd, part, sizeof(part), 1), 7);
+	assert_memory_equal(part, all + 1, 7);
+	assert_int_equal(fake_task_pread(fx->ft, fd, part, sizeof(part), 4096), 0);
+	command = 0;
+	assert_int_equal(fake_task_pwrite(fx->ft, fd, &command, 2, 4), 2);
+	assert_int_equal(fn->gate.reasons & GATE_DECODE, GATE_DECODE);
+	command = 2;
+	assert_int_equal(fake_task_pwrite(fx->ft, fd, &command, 1, 4), 1);
+	assert_int_equal(fn->gate.reasons & GATE_DECODE, 0);
+	assert_int_equal(fake_task_pwrite(fx->ft, fd, &command, 2, 5000), -EFBIG);
+	fake_task_close(fx->ft, fd);
+	/* A conventional function ends at 256. */
+	fd = open_path(fx, DEVICES "0000:00:00.0/config", O_RDONLY);
+	assert_int_equal(fake_task_pread(fx->ft, fd, all, sizeof(all), 0), 256);
+	fake_task_close(fx->ft, fd);
+}
+
+static void reset_takes_only_a_one(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_int_equal(put(fx, CARD "reset", "1"), 1);
+	assert_int_equal(put(fx, CARD "reset", "1\n"), 2);
+	assert_int_equal(put(fx, CARD "reset", "2"), -EINVAL);
+	assert_int_equal(put(fx, CARD "reset", "abc"), -EINVAL);
+	assert_int_equal(open_path(fx, CARD "reset", O_RDONLY), -EACCES);
+	/* The host bridge and ports have none. */
+	assert_int_equal(put(fx, DEVICES "0000:00:00.0/reset", "1"), -ENOENT);
+	assert_int_equal(put(fx, DEVICES "0000:00:01.0/reset", "1"), -ENOENT);
+}
+
+static void every_attribute_can_be_read(void **state)
+{
+	struct fixture *fx = *state;
+	struct ns_node *dir = find(fx, ENGINE), *node = NULL, *next;
+	unsigned nr = 0;
+
+	for (; (next = ns_next(fx->m->ns, dir, node)); node = next) {
+		struct stat st;
+		char path[256];
+
+		ns_put(node);
+		ns_stat(next, &st);
+		if (ns_kind(next) != NS_ATTRIBUTE || !(st.st_mode & 0444) || !strncmp(ns_name(next), "resource", 8))
+			continue;
+		snprintf(path, sizeof(path), ENGINE "%s", ns_name(next));
+		assert_string_not_equal(text(fx, path), "");
+		assert_string_not_equal(text(fx, path), "(cannot open)");
+		nr++;
+	}
+	assert_true(nr > 25);
+	ns_put(node);
+	ns_put(dir);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		T(a_device_shows_what_it_is),  T(links_lead_where_linux_has_them),
+		T(resources_tell_the_windows), T(config_is_read_and_written_in_any_pieces),
+		T(reset_takes_only_a_one),     T(every_attribute_can_be_read),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
