@@ -30,18 +30,18 @@ typedef uint64_t uaddr_t;
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define MIN(a, b)                                                                                                      \
+/* The counter gives nested uses names of their own. */
+#define BARTER_PICK(a, b, op, x, y)                                                                                    \
 	({                                                                                                             \
-		__typeof__(a) min_a_ = (a);                                                                            \
-		__typeof__(b) min_b_ = (b);                                                                            \
-		min_a_ < min_b_ ? min_a_ : min_b_;                                                                     \
+		__typeof__(a) x = (a);                                                                                 \
+		__typeof__(b) y = (b);                                                                                 \
+		x op y ? x : y;                                                                                        \
 	})
-#define MAX(a, b)                                                                                                      \
-	({                                                                                                             \
-		__typeof__(a) max_a_ = (a);                                                                            \
-		__typeof__(b) max_b_ = (b);                                                                            \
-		max_a_ > max_b_ ? max_a_ : max_b_;                                                                     \
-	})
+#define BARTER_NAME_2(name, n) name##n
+#define BARTER_NAME(name, n) BARTER_NAME_2(name, n)
+#define BARTER_PICK_N(a, b, op, n) BARTER_PICK(a, b, op, BARTER_NAME(pick_a_, n), BARTER_NAME(pick_b_, n))
+#define MIN(a, b) BARTER_PICK_N(a, b, <, __COUNTER__)
+#define MAX(a, b) BARTER_PICK_N(a, b, >, __COUNTER__)
 
 static inline bool is_aligned(uint64_t value, uint64_t power_of_two)
 {
