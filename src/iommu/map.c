@@ -57,22 +57,55 @@ static unsigned fill(struct io_table *t, unsigned level, unsigned first, unsigne
 	return i - first;
 }
 
+/* A table that gets all its entries now is filled before it is linked. Returns how many: all, 0 or a negative errno. */
+static int fill_new(struct iommu_domain *d, iova_t iova, unsigned level, phys_t pa, unsigned prot)
+{
+	struct io_table *above;
+	int err = table_at(d, iova, level + 1, &above);
+
+	if (err)
+		return err;
+	if (entry_load(above, level_index(level + 1, iova)))
+		return 0;
+	struct io_table *t = table_take_raw(&d->pool);
+	if (!t)
+		return -ENOMEM;
+	for (unsigned i = 0; i < TABLE_ENTRIES; i++, pa += level_bytes(level))
+		atomic_store_explicit(&t->entries[i], entry_leaf(pa, prot), memory_order_relaxed);
+	table_info(t)->nr_live = TABLE_ENTRIES;
+	entry_store(above, level_index(level + 1, iova), entry_to_table(t));
+	table_info(above)->nr_live++;
+	return TABLE_ENTRIES;
+}
+
+/* Maps as much as one table takes. Returns how many leaves or a negative errno; fewer than nr: one was present. */
+static int map_some(struct iommu_domain *d, iova_t iova, unsigned level, unsigned nr, phys_t pa, unsigned prot)
+{
+	struct io_table *t;
+
+	if (nr == TABLE_ENTRIES) {
+		int filled = fill_new(d, iova, level, pa, prot);
+		if (filled)
+			return filled;
+	}
+	int err = table_at(d, iova, level, &t);
+	return err ? err : (int)fill(t, level, level_index(level, iova), nr, pa, prot);
+}
+
 /* *done: bytes mapped, also on failure. */
 static int map_locked(struct iommu_domain *d, iova_t iova, phys_t pa, uint64_t len, unsigned prot, uint64_t *done)
 {
 	for (*done = 0; *done < len;) {
 		iova_t at = iova + *done;
 		unsigned level = best_level(d, at, pa + *done, len - *done);
-		struct io_table *t;
-		int err = table_at(d, at, level, &t);
-		if (err)
-			return err;
+		uint64_t room = TABLE_ENTRIES - level_index(level, at);
+		unsigned nr = MIN((len - *done) / level_bytes(level), room);
+		int mapped = map_some(d, at, level, nr, pa + *done, prot);
 
-		unsigned first = level_index(level, at);
-		unsigned nr = MIN((len - *done) / level_bytes(level), (uint64_t)TABLE_ENTRIES - first);
-		unsigned filled = fill(t, level, first, nr, pa + *done, prot);
-		*done += filled * level_bytes(level);
-		if (filled < nr)
+		if (mapped < 0)
+			return mapped;
+		*done += mapped * level_bytes(level);
+		if ((unsigned)mapped < nr)
 			return -EEXIST;
 	}
 	return table_reserve(&d->pool);

@@ -78,6 +78,13 @@ static struct io_table *take_retired(struct table_pool *p)
 	return t;
 }
 
+struct io_table *table_take_raw(struct table_pool *p)
+{
+	struct io_table *t = take_retired(p);
+
+	return t ? t : table_take(p);
+}
+
 struct io_table *table_take(struct table_pool *p)
 {
 	struct io_table *t = list_pop(&p->zeroed);

@@ -109,6 +109,8 @@ void table_pool_init(struct table_pool *p, struct section_domain *sections);
 void table_pool_fini(struct table_pool *p);
 /* An empty table, or NULL when there is no memory. */
 struct io_table *table_take(struct table_pool *p);
+/* The same, for who overwrites every entry before anyone sees it: what it holds is not defined. */
+struct io_table *table_take_raw(struct table_pool *p);
 /* Afterwards table_take() succeeds at least TABLES_IN_RESERVE times. -ENOMEM. */
 int table_reserve(struct table_pool *p);
 /* The table is out of the tree. Once per map or unmap that retired any, table_commit() stamps them. */
