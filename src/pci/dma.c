@@ -80,6 +80,12 @@ static enum dma_status memory_gone(struct dma_port *p, iova_t iova, bool write)
 	return DMA_FAULT;
 }
 
+/* Inside the section: the program's pages were on their way to another place. The step is done again from there. */
+static bool was_moved(const struct dma_target *t)
+{
+	return t->region->kind == PHYS_PAGES && pinned_was_moved(t->region->owner, t->moves);
+}
+
 /* One step between a port's own buffer and an address. */
 struct transfer {
 	iova_t iova;
@@ -164,6 +170,7 @@ static enum dma_status transfer_step(struct dma_port *p, uint32_t run, const str
 {
 	uint64_t want = MIN(x->len, (uint64_t)SECTION_MAX_BYTES);
 	struct dma_target t;
+	bool again = false;
 	size_t left = 0;
 
 	*moved = 0;
@@ -173,13 +180,15 @@ static enum dma_status transfer_step(struct dma_port *p, uint32_t run, const str
 	status = dma_resolve(p, x->iova, want, x->write ? IOMMU_WRITE : IOMMU_READ, &t);
 	if (status == DMA_OK)
 		left = transfer_in_section(x, &t);
+	if (left)
+		again = was_moved(&t);
 	status = step_end(p, status, x->iova, &t);
 	if (status != DMA_OK)
 		return status;
 	if (t.kind == DMA_TO_REGISTERS)
 		access_registers(x, &t);
 	*moved = t.len - left;
-	return left ? memory_gone(p, x->iova + *moved, x->write) : DMA_OK;
+	return left && !again ? memory_gone(p, x->iova + *moved, x->write) : DMA_OK;
 }
 
 static enum dma_status transfer(struct dma_port *p, uint32_t run, struct transfer x, size_t *done)
@@ -246,6 +255,7 @@ static size_t copy_memories(struct dma_port *p, const struct dma_target *to, con
 static enum dma_status copy_step(struct dma_port *p, uint32_t run, iova_t dst, iova_t src, size_t len, size_t *moved)
 {
 	struct dma_target from, to;
+	bool again = false;
 	size_t left = 0;
 
 	*moved = 0;
@@ -264,11 +274,13 @@ static enum dma_status copy_step(struct dma_port *p, uint32_t run, iova_t dst, i
 	bool direct = from.kind == DMA_TO_MEMORY && to.kind == DMA_TO_MEMORY;
 	if (direct)
 		left = copy_memories(p, &to, &from, to.len);
+	if (left)
+		again = was_moved(p->failed_write ? &to : &from);
 	section_leave(&p->section);
 	if (!direct)
 		return copy_bounced(p, run, dst, src, to.len, moved);
 	*moved = to.len - left;
-	if (!left)
+	if (!left || again)
 		return DMA_OK;
 	return memory_gone(p, (p->failed_write ? dst : src) + *moved, p->failed_write);
 }

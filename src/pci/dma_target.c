@@ -19,10 +19,12 @@ static enum dma_status unsupported(struct dma_target *t, const char *rule)
 
 static enum dma_status target_pages(struct phys_region *r, uint64_t offset, uint64_t want, struct dma_target *t)
 {
+	struct pinned *p = r->owner;
 	uint64_t run;
 	bool protected_;
 
-	t->host = pinned_host(r->owner, offset, &run, &protected_);
+	t->moves = atomic_load_explicit(&p->moves, memory_order_acquire);
+	t->host = pinned_host(p, offset, &run, &protected_);
 	t->kind = protected_ ? DMA_TO_PROTECTED : DMA_TO_MEMORY;
 	t->region = r;
 	t->len = MIN(run, want);

@@ -14,6 +14,7 @@ struct dma_target {
 	/* REGISTERS: alive as long as the function whose window it is. PROTECTED: the struct pinned's. */
 	struct phys_region *region;
 	uint64_t offset;  /* in the region */
+	unsigned moves;	  /* of a program's pages: see pinned_was_moved() */
 	const char *rule; /* why not, when the status is DMA_UNSUPPORTED; a literal */
 };
 
