@@ -44,11 +44,26 @@ static void moves_end(struct pin_node **nodes, ssize_t nr)
 	}
 }
 
-static void *reserve(uint64_t len)
-{
-	void *at = real.mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+/* What the program does: to which range, and which way. */
+struct eviction {
+	uaddr_t start, end;
+	enum pin_eviction how;
+};
 
-	return at == MAP_FAILED ? NULL : at;
+/*
+ * A place outside of the range that is about to go. One inside, in a hole, stays: it goes with the range, and the
+ * kernel offers the next hole.
+ */
+static void *reserve(const struct eviction *ev, uint64_t len)
+{
+	for (;;) {
+		void *at = real.mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+		if (at == MAP_FAILED)
+			return NULL;
+		if ((uaddr_t)at >= ev->end || (uaddr_t)at + len <= ev->start)
+			return at;
+	}
 }
 
 /* Points the nodes, which begin at `from`, to their place in `aside`; how many were before memory ran out. */
@@ -76,13 +91,18 @@ static void open_up(const struct pin_aside *aside)
 }
 
 /* A second mapping of the same shared pages: nothing has to move. */
-static int alias_shared_locked(struct pin_node **nodes, ssize_t nr, uaddr_t start, struct pin_aside *aside)
+static int alias_shared_locked(const struct eviction *ev, struct pin_node **nodes, ssize_t nr, uaddr_t start,
+			       struct pin_aside *aside)
 {
-	void *alias = real.mremap((void *)start, 0, aside->len, MREMAP_MAYMOVE, NULL);
+	void *alias = reserve(ev, aside->len);
 	ssize_t pointed;
 
-	if (alias == MAP_FAILED)
-		return -errno;
+	if (!alias)
+		return -ENOMEM;
+	if (real.mremap((void *)start, 0, aside->len, MREMAP_MAYMOVE | MREMAP_FIXED, alias) == MAP_FAILED) {
+		real.munmap(alias, aside->len);
+		return -ENOMEM;
+	}
 	aside->host = alias;
 	open_up(aside);
 	pointed = point_aside_locked(nodes, nr, start, aside);
@@ -101,13 +121,13 @@ static void copy_aside(uaddr_t start, const struct pin_aside *aside)
 		uaccess_copy(at, (void *)start, aside->len);
 }
 
-static int move_private_locked(struct pin_node **nodes, ssize_t nr, uaddr_t start, struct pin_aside *aside,
-			       enum pin_eviction how)
+static int move_private_locked(const struct eviction *ev, struct pin_node **nodes, ssize_t nr, uaddr_t start,
+			       struct pin_aside *aside)
 {
-	int flags = MREMAP_MAYMOVE | MREMAP_FIXED | (how == PIN_EVICT_EMPTY ? MREMAP_DONTUNMAP : 0);
+	int flags = MREMAP_MAYMOVE | MREMAP_FIXED | (ev->how == PIN_EVICT_EMPTY ? MREMAP_DONTUNMAP : 0);
 	ssize_t pointed;
 
-	aside->host = reserve(aside->len);
+	aside->host = reserve(ev, aside->len);
 	if (!aside->host)
 		return -ENOMEM;
 	moves_begin(nodes, nr);
@@ -127,14 +147,14 @@ static int move_private_locked(struct pin_node **nodes, ssize_t nr, uaddr_t star
 }
 
 /* [start, end) lies in one mapping of the program and is all pinned. */
-static int evict_run_locked(struct mm *mm, uaddr_t start, uaddr_t end, bool shared, enum pin_eviction how)
+static int evict_run_locked(struct mm *mm, const struct eviction *ev, uaddr_t start, uaddr_t end, bool shared)
 {
 	struct pin_aside *aside;
 	struct pin_node **nodes;
 	ssize_t nr;
 	int err = 0;
 
-	if (shared && how == PIN_EVICT_EMPTY)
+	if (shared && ev->how == PIN_EVICT_EMPTY)
 		return 0; /* the file keeps the pages */
 	nr = pin_collect_locked(mm, start, end, &nodes);
 	if (nr <= 0)
@@ -145,7 +165,8 @@ static int evict_run_locked(struct mm *mm, uaddr_t start, uaddr_t end, bool shar
 		return -ENOMEM;
 	}
 	aside->len = end - start;
-	err = shared ? alias_shared_locked(nodes, nr, start, aside) : move_private_locked(nodes, nr, start, aside, how);
+	err = shared ? alias_shared_locked(ev, nodes, nr, start, aside)
+		     : move_private_locked(ev, nodes, nr, start, aside);
 	if (aside->nr_nodes == 0)
 		free(aside);
 	free(nodes);
@@ -153,7 +174,7 @@ static int evict_run_locked(struct mm *mm, uaddr_t start, uaddr_t end, bool shar
 }
 
 /* [start, end) is all pinned: one mapping of the program after the other. */
-static int evict_segment_locked(struct mm *mm, uaddr_t start, uaddr_t end, enum pin_eviction how)
+static int evict_segment_locked(struct mm *mm, const struct eviction *ev, uaddr_t start, uaddr_t end)
 {
 	struct pin_vma vma;
 
@@ -161,7 +182,7 @@ static int evict_segment_locked(struct mm *mm, uaddr_t start, uaddr_t end, enum 
 		/* Gone without our notice: there is nothing left to move. */
 		if (pin_vma_find(at, &vma))
 			return 0;
-		int err = evict_run_locked(mm, at, MIN(end, vma.end), vma.shared, how);
+		int err = evict_run_locked(mm, ev, at, MIN(end, vma.end), vma.shared);
 		if (err)
 			return err;
 	}
@@ -170,8 +191,9 @@ static int evict_segment_locked(struct mm *mm, uaddr_t start, uaddr_t end, enum 
 
 int pin_evict_locked(struct mm *mm, uaddr_t start, uint64_t len, enum pin_eviction how)
 {
+	struct eviction ev = {start, start + len, how};
 	struct pin_node **nodes;
-	ssize_t nr = pin_collect_locked(mm, start, start + len, &nodes), i = 0;
+	ssize_t nr = pin_collect_locked(mm, ev.start, ev.end, &nodes), i = 0;
 	int err = nr < 0 ? (int)nr : 0;
 
 	/* Evicting replaces nodes[], so what touches is made one segment first. */
@@ -180,7 +202,7 @@ int pin_evict_locked(struct mm *mm, uaddr_t start, uint64_t len, enum pin_evicti
 
 		while (++i < nr && nodes[i]->start <= to)
 			to = MAX(to, pin_node_end(nodes[i]));
-		err = evict_segment_locked(mm, from, to, how);
+		err = evict_segment_locked(mm, &ev, from, to);
 	}
 	free(nodes);
 	return err;
@@ -255,7 +277,7 @@ static int shut_out_locked(struct mm *mm, struct pin_node *n)
 	int err;
 
 	if (pin_vma_find(n->start, &vma) == 0 && vma.shared)
-		return evict_segment_locked(mm, n->start, pin_node_end(n), PIN_EVICT_UNMAP);
+		return pin_evict_locked(mm, n->start, n->len, PIN_EVICT_UNMAP);
 	err = mem_open_locked(mm);
 	if (!err)
 		err = pinned_move(n->pinned, n->offset, n->len, (char *)n->start, true);
