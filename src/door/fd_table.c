@@ -93,11 +93,14 @@ void fd_handle_put(struct fd_handle *h)
 		return;
 	struct fd_table *table = atomic_load(&door.fds);
 	struct file *f = h->file;
+	struct ns_node *node = h->node;
 	mutex_lock(&table->lock);
-	list_del(&h->node);
-	list_add(&table->pool, &h->node);
+	list_del(&h->link);
+	list_add(&table->pool, &h->link);
 	table->nr_pool++;
 	mutex_unlock(&table->lock);
+	if (node)
+		ns_put(node);
 	file_put(f);
 }
 
@@ -116,7 +119,7 @@ static int fd_pool_promise(struct fd_table *table)
 	if (!h)
 		return -ENOMEM;
 	mutex_lock(&table->lock);
-	list_add(&table->pool, &h->node);
+	list_add(&table->pool, &h->link);
 	table->nr_pool++;
 	table->nr_promised++;
 	mutex_unlock(&table->lock);
@@ -125,8 +128,8 @@ static int fd_pool_promise(struct fd_table *table)
 
 static struct fd_handle *fd_pool_take_locked(struct fd_table *table)
 {
-	struct fd_handle *h = list_first(&table->pool, struct fd_handle, node);
-	list_del(&h->node);
+	struct fd_handle *h = list_first(&table->pool, struct fd_handle, link);
+	list_del(&h->link);
 	table->nr_pool--;
 	table->nr_promised--;
 	return h;
@@ -170,17 +173,18 @@ int fd_mark(int fd, struct fd_handle *h)
 	return err;
 }
 
-void fd_publish(int fd, struct file *f)
+void fd_publish(int fd, struct file *f, struct ns_node *node)
 {
 	struct fd_table *table = atomic_load(&door.fds);
 	struct carrier_identity id = carrier_identify(fd);
 	mutex_lock(&table->lock);
 	struct fd_handle *h = fd_pool_take_locked(table);
 	h->file = f;
+	h->node = node ? ns_get(node) : NULL;
 	h->dev = id.dev;
 	h->ino = id.ino;
 	h->in_flight = 0;
-	list_add(&table->live, &h->node);
+	list_add(&table->live, &h->link);
 	atomic_store(&h->refs, 1);
 	mutex_unlock(&table->lock);
 	fd_slot_set(table, fd, h);
@@ -190,7 +194,7 @@ static struct fd_handle *fd_find_identity(struct fd_table *table, struct carrier
 {
 	struct fd_handle *h, *found = NULL;
 	mutex_lock(&table->lock);
-	list_for_each (h, &table->live, node) {
+	list_for_each (h, &table->live, link) {
 		if (h->ino != id.ino || h->dev != id.dev || !fd_handle_try_get(h))
 			continue;
 		found = h;
@@ -334,19 +338,34 @@ void fd_send(int fd)
 	mutex_unlock(&table->lock);
 }
 
-void fd_receive(int fd, bool peek)
+/* The message is gone: its reference, if one was held. */
+static void fd_land(struct fd_table *table, struct fd_handle *h)
 {
-	struct fd_table *table = atomic_load(&door.fds);
-	fd_forget(fd);
-	struct fd_handle *h = fd_adopt(fd);
-	if (!h)
-		return;
 	mutex_lock(&table->lock);
-	bool was_in_flight = !peek && h->in_flight > 0;
+	bool was_in_flight = h->in_flight > 0;
 	if (was_in_flight)
 		h->in_flight--;
 	mutex_unlock(&table->lock);
 	if (was_in_flight)
 		fd_handle_put(h);
+}
+
+void fd_unsend(int fd)
+{
+	struct fd_handle *h = fd_handle_get(fd);
+	if (!h)
+		return;
+	fd_land(atomic_load(&door.fds), h);
+	fd_handle_put(h);
+}
+
+void fd_receive(int fd, bool peek)
+{
+	fd_forget(fd);
+	struct fd_handle *h = fd_adopt(fd);
+	if (!h)
+		return;
+	if (!peek)
+		fd_land(atomic_load(&door.fds), h);
 	fd_handle_put(h);
 }

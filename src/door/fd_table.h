@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "door/door.h"
 #include "file/file.h"
+#include "file/ns.h"
 
 #define FD_CHUNK_SHIFT 10
 #define FD_CHUNK_SIZE (1u << FD_CHUNK_SHIFT)
@@ -29,10 +30,11 @@
 struct fd_handle {
 	atomic_int refs; /* 0: free, in the pool */
 	struct file *file;
-	dev_t dev; /* of the carrier; these three are immutable while refs > 0 */
+	struct ns_node *node; /* a reference: the name it was opened by; NULL for a file without one */
+	dev_t dev;	      /* of the carrier; all these are immutable while refs > 0 */
 	ino_t ino;
 	/* Guarded by the table's lock. */
-	struct list node;   /* in the table's list of live handles, or in its pool */
+	struct list link;   /* in the table's list of live handles, or in its pool */
 	unsigned in_flight; /* references held for messages that nobody has received yet */
 };
 
@@ -83,8 +85,8 @@ struct fd_handle *fd_adopt(int fd);
 /* All of publishing that can fail; followed by fd_publish() or fd_unprepare(). */
 int fd_prepare(int fd);
 void fd_unprepare(void);
-/* fd, a carrier just made, leads to f from now on; consumes the reference to f. */
-void fd_publish(int fd, struct file *f);
+/* fd, a carrier just made, leads to f from now on; consumes the reference to f, takes its own to node (or NULL). */
+void fd_publish(int fd, struct file *f, struct ns_node *node);
 /* Marks fd, a real one, as barter's own (h = FD_INTERNAL) or as nothing special again (NULL). */
 int fd_mark(int fd, struct fd_handle *h);
 
@@ -106,6 +108,7 @@ void fd_drop(int fd);
 
 /* Messages: a reference from sendmsg() until a recvmsg() of ours has got it. */
 void fd_send(int fd);
+void fd_unsend(int fd); /* it was not sent after all */
 void fd_receive(int fd, bool peek);
 
 #endif

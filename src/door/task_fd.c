@@ -38,7 +38,7 @@ int task_fd_reserve(struct task *t, struct file *f, int flags)
 
 void task_fd_publish(struct task *t, int fd, struct file *f)
 {
-	fd_publish(fd, f);
+	fd_publish(fd, f, NULL);
 }
 
 void task_fd_cancel(struct task *t, int fd)

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The working directory. While it is one of ours the kernel's stands in "/"; the real one is asked for once after each
+ * change that we have seen.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "door/path.h"
+#include "door/raw_syscall.h"
+
+static const struct lock_class cwd_lock_class = {.name = "working directory", .rank = LOCK_RANK_LEAF};
+
+static struct {
+	struct mutex lock;
+	_Atomic bool ours;
+	struct ns_node *node; /* guarded by lock: a reference when it is ours */
+	char real[PATH_MAX];  /* guarded by lock: empty when not known */
+} cwd = {.lock = {.native = PTHREAD_MUTEX_INITIALIZER, .class = &cwd_lock_class}};
+
+static void cwd_set(struct ns_node *node)
+{
+	mutex_lock(&cwd.lock);
+	struct ns_node *old = cwd.node;
+	cwd.node = node ? ns_get(node) : NULL;
+	cwd.real[0] = '\0';
+	atomic_store(&cwd.ours, node != NULL);
+	mutex_unlock(&cwd.lock);
+	if (old)
+		ns_put(old);
+}
+
+int path_chdir(struct ns_node *node)
+{
+	if (ns_kind(node) != NS_DIRECTORY)
+		return -ENOTDIR;
+	long err = raw_syscall(SYS_chdir, "/");
+	if (err)
+		return (int)err;
+	cwd_set(node);
+	return 0;
+}
+
+void path_chdir_real(void)
+{
+	if (door.has_rack)
+		cwd_set(NULL);
+}
+
+bool path_cwd_is_ours(void)
+{
+	return atomic_load_explicit(&cwd.ours, memory_order_relaxed);
+}
+
+static int cwd_real_locked(char *buf, size_t len)
+{
+	if (!cwd.real[0]) {
+		long n = raw_syscall(SYS_getcwd, cwd.real, sizeof(cwd.real));
+		if (n < 0 || cwd.real[0] != '/') {
+			cwd.real[0] = '\0';
+			return n < 0 ? (int)n : -ENOENT;
+		}
+	}
+	size_t n = strlen(cwd.real);
+	if (n >= len)
+		return -ENAMETOOLONG;
+	memcpy(buf, cwd.real, n + 1);
+	return (int)n;
+}
+
+int path_cwd(char *buf, size_t len)
+{
+	mutex_lock(&cwd.lock);
+	int n = cwd.node ? ns_path(cwd.node, buf, len) : cwd_real_locked(buf, len);
+	mutex_unlock(&cwd.lock);
+	return n;
+}
