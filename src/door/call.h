@@ -17,5 +17,10 @@
 #define DOOR_NOT_OURS INT64_MIN
 int64_t door_call(struct task *t, long nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3,
 		  unsigned long a4, unsigned long a5);
+/*
+ * The same for a call whose path said nothing but whose real answer makes one suspicious (door/path.h): walks it.
+ */
+int64_t door_call_walk(struct task *t, long nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3,
+		       unsigned long a4, unsigned long a5);
 
 #endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The dispatch of system calls by number. Older calls that newer ones contain become those. */
+#include "door/call.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "door/call_priv.h"
+#include "door/raw_syscall.h"
+
+struct call {
+	struct task *task;
+	long nr;
+	unsigned long a[6];
+	bool walk; /* the path is walked, whatever its text says */
+};
+
+static const char *path_arg(const struct call *c, unsigned i)
+{
+	return (const char *)c->a[i];
+}
+
+static bool concerns(const struct call *c, int dirfd, unsigned i)
+{
+	return path_arg(c, i) && (c->walk || path_concerns(dirfd, path_arg(c, i)));
+}
+
+/* A call with one path in argument i, by directory fd dirfd. */
+#define BY_PATH(dirfd, i, answer) (concerns(c, dirfd, i) ? (answer) : DOOR_NOT_OURS)
+
+#ifdef SYS_open
+/* The calls that name no directory fd; some machines never had them. */
+static int64_t call_old(const struct call *c)
+{
+	struct task *t = c->task;
+	const char *path = path_arg(c, 0);
+	switch (c->nr) {
+	case SYS_open:
+		return BY_PATH(AT_FDCWD, 0, call_openat(t, AT_FDCWD, path, (int)c->a[1], (mode_t)c->a[2]));
+	case SYS_creat:
+		return BY_PATH(AT_FDCWD, 0,
+			       call_openat(t, AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, (mode_t)c->a[1]));
+	case SYS_stat:
+		return BY_PATH(AT_FDCWD, 0, call_fstatat(t, AT_FDCWD, path, (struct stat *)c->a[1], 0));
+	case SYS_lstat:
+		return BY_PATH(AT_FDCWD, 0,
+			       call_fstatat(t, AT_FDCWD, path, (struct stat *)c->a[1], AT_SYMLINK_NOFOLLOW));
+	case SYS_readlink:
+		return BY_PATH(AT_FDCWD, 0, call_readlinkat(t, AT_FDCWD, path, (char *)c->a[1], c->a[2]));
+	case SYS_access:
+		return BY_PATH(AT_FDCWD, 0, call_faccessat(t, AT_FDCWD, path, (int)c->a[1], 0));
+	case SYS_unlink:
+		return BY_PATH(AT_FDCWD, 0, call_change(t, PATH_UNLINK, AT_FDCWD, path, false));
+	case SYS_rmdir:
+		return BY_PATH(AT_FDCWD, 0, call_change(t, PATH_RMDIR, AT_FDCWD, path, false));
+	case SYS_mkdir:
+	case SYS_mknod:
+		return BY_PATH(AT_FDCWD, 0, call_change(t, PATH_CREATE, AT_FDCWD, path, false));
+	case SYS_chmod:
+	case SYS_chown:
+	case SYS_utimes:
+		return BY_PATH(AT_FDCWD, 0, call_change(t, PATH_ATTRIBUTES, AT_FDCWD, path, true));
+	case SYS_lchown:
+		return BY_PATH(AT_FDCWD, 0, call_change(t, PATH_ATTRIBUTES, AT_FDCWD, path, false));
+	case SYS_symlink:
+		return BY_PATH(AT_FDCWD, 1, call_change(t, PATH_CREATE, AT_FDCWD, path_arg(c, 1), false));
+	case SYS_rename:
+		if (concerns(c, AT_FDCWD, 0))
+			return call_change(t, PATH_MOVE, AT_FDCWD, path, false);
+		return BY_PATH(AT_FDCWD, 1, call_change(t, PATH_MOVE, AT_FDCWD, path_arg(c, 1), false));
+	case SYS_link:
+		if (concerns(c, AT_FDCWD, 0))
+			return call_change(t, PATH_MOVE, AT_FDCWD, path, false);
+		return BY_PATH(AT_FDCWD, 1, call_change(t, PATH_CREATE, AT_FDCWD, path_arg(c, 1), false));
+	case SYS_dup2:
+		if (c->a[0] == c->a[1])
+			return DOOR_NOT_OURS;
+		return fd_is_ours((int)c->a[0]) || fd_is_ours((int)c->a[1]) ? fd_dup_to((int)c->a[0], (int)c->a[1], 0)
+									    : DOOR_NOT_OURS;
+	case SYS_getdents:
+		return fd_is_ours((int)c->a[0]) ? -ENOTDIR : DOOR_NOT_OURS;
+	default:
+		return DOOR_NOT_OURS;
+	}
+}
+#else
+static int64_t call_old(const struct call *c)
+{
+	return DOOR_NOT_OURS;
+}
+#endif
+
+static int64_t call_rename(const struct call *c, enum path_change second)
+{
+	if (concerns(c, (int)c->a[0], 1))
+		return call_change(c->task, PATH_MOVE, (int)c->a[0], path_arg(c, 1), false);
+	return BY_PATH((int)c->a[2], 3, call_change(c->task, second, (int)c->a[2], path_arg(c, 3), false));
+}
+
+/* utimensat(fd, NULL): the fd itself. */
+static int64_t call_attributes(const struct call *c, bool follow)
+{
+	if (!path_arg(c, 1))
+		return fd_is_ours((int)c->a[0]) ? -EPERM : DOOR_NOT_OURS;
+	return BY_PATH((int)c->a[0], 1, call_change(c->task, PATH_ATTRIBUTES, (int)c->a[0], path_arg(c, 1), follow));
+}
+
+static int64_t call_on_path(const struct call *c)
+{
+	struct task *t = c->task;
+	int dirfd = (int)c->a[0];
+	const char *path = path_arg(c, 1);
+	switch (c->nr) {
+	case SYS_openat:
+		return BY_PATH(dirfd, 1, call_openat(t, dirfd, path, (int)c->a[2], (mode_t)c->a[3]));
+	case SYS_newfstatat:
+		return BY_PATH(dirfd, 1, call_fstatat(t, dirfd, path, (struct stat *)c->a[2], (int)c->a[3]));
+	case SYS_statx:
+		return BY_PATH(dirfd, 1,
+			       call_statx(t, dirfd, path, (int)c->a[2], (unsigned)c->a[3], (struct statx *)c->a[4]));
+	case SYS_readlinkat:
+		return BY_PATH(dirfd, 1, call_readlinkat(t, dirfd, path, (char *)c->a[2], c->a[3]));
+	case SYS_faccessat:
+		return BY_PATH(dirfd, 1, call_faccessat(t, dirfd, path, (int)c->a[2], 0));
+#ifdef SYS_faccessat2
+	case SYS_faccessat2:
+		return BY_PATH(dirfd, 1, call_faccessat(t, dirfd, path, (int)c->a[2], (int)c->a[3]));
+#endif
+	case SYS_unlinkat:
+		return BY_PATH(dirfd, 1,
+			       call_change(t, c->a[2] & AT_REMOVEDIR ? PATH_RMDIR : PATH_UNLINK, dirfd, path, false));
+	case SYS_mkdirat:
+	case SYS_mknodat:
+		return BY_PATH(dirfd, 1, call_change(t, PATH_CREATE, dirfd, path, false));
+	case SYS_symlinkat:
+		return BY_PATH((int)c->a[1], 2, call_change(t, PATH_CREATE, (int)c->a[1], path_arg(c, 2), false));
+	case SYS_renameat2:
+#ifdef SYS_renameat
+	case SYS_renameat:
+#endif
+		return call_rename(c, PATH_MOVE);
+	case SYS_linkat:
+		return call_rename(c, PATH_CREATE);
+	case SYS_fchmodat:
+		return call_attributes(c, true);
+	case SYS_fchownat:
+		return call_attributes(c, !(c->a[4] & AT_SYMLINK_NOFOLLOW));
+	case SYS_utimensat:
+		return call_attributes(c, !(c->a[3] & AT_SYMLINK_NOFOLLOW));
+	case SYS_truncate:
+		return BY_PATH(AT_FDCWD, 0, call_change(t, PATH_TRUNCATE, AT_FDCWD, path_arg(c, 0), true));
+	case SYS_statfs:
+		return BY_PATH(AT_FDCWD, 0, call_statfs(t, path_arg(c, 0), (struct statfs *)c->a[1]));
+	case SYS_getxattr:
+	case SYS_listxattr:
+		return BY_PATH(AT_FDCWD, 0, call_getxattr(t, path_arg(c, 0), true));
+	case SYS_lgetxattr:
+	case SYS_llistxattr:
+		return BY_PATH(AT_FDCWD, 0, call_getxattr(t, path_arg(c, 0), false));
+	case SYS_chdir:
+		return BY_PATH(AT_FDCWD, 0, call_chdir(t, path_arg(c, 0)));
+	case SYS_getcwd:
+		return call_getcwd(t, (char *)c->a[0], c->a[1]);
+	default:
+		return call_old(c);
+	}
+}
+
+static int64_t call_on_fd(const struct call *c)
+{
+	struct task *t = c->task;
+	int fd = (int)c->a[0];
+	const unsigned long *a = c->a;
+	switch (c->nr) {
+	case SYS_read:
+		return call_read(t, fd, a[1], a[2]);
+	case SYS_write:
+		return call_write(t, fd, a[1], a[2]);
+	case SYS_pread64:
+		return call_pread(t, fd, a[1], a[2], (int64_t)a[3]);
+	case SYS_pwrite64:
+		return call_pwrite(t, fd, a[1], a[2], (int64_t)a[3]);
+	case SYS_readv:
+		return call_readv(t, fd, a[1], a[2], 0, false);
+	case SYS_writev:
+		return call_writev(t, fd, a[1], a[2], 0, false);
+	case SYS_preadv:
+		return call_readv(t, fd, a[1], a[2], (int64_t)a[3], true);
+	case SYS_pwritev:
+		return call_writev(t, fd, a[1], a[2], (int64_t)a[3], true);
+	case SYS_preadv2:
+		return call_readv(t, fd, a[1], a[2], (int64_t)a[3], (int64_t)a[3] != -1);
+	case SYS_pwritev2:
+		return call_writev(t, fd, a[1], a[2], (int64_t)a[3], (int64_t)a[3] != -1);
+	case SYS_lseek:
+		return call_lseek(t, fd, (int64_t)a[1], (int)a[2]);
+	case SYS_getdents64:
+		return call_getdents64(t, fd, a[1], a[2]);
+	case SYS_fstat:
+		return call_fstatat(t, fd, "", (struct stat *)a[1], AT_EMPTY_PATH);
+	case SYS_fstatfs:
+		return call_fstatfs(t, fd, (struct statfs *)a[1]);
+	case SYS_fcntl:
+		return call_fcntl(t, fd, (int)a[1], a[2]);
+	case SYS_fsync:
+	case SYS_fdatasync:
+		return call_fsync(t, fd);
+	case SYS_ftruncate:
+		return call_ftruncate(t, fd);
+	case SYS_fallocate:
+		return -ENODEV;
+	case SYS_fchdir:
+		return call_fchdir(t, fd);
+	case SYS_fgetxattr:
+	case SYS_flistxattr:
+		return -EOPNOTSUPP;
+	case SYS_fchmod:
+	case SYS_fchown:
+		return -EPERM;
+	case SYS_close:
+		return fd_close(fd);
+	case SYS_dup:
+		return fd_dup(fd, 0, false);
+	default:
+		return DOOR_NOT_OURS;
+	}
+}
+
+/* Calls that can concern us though their first argument is no fd of ours. */
+static int64_t call_on_two(const struct call *c)
+{
+	int from = (int)c->a[0], to = (int)c->a[1];
+	switch (c->nr) {
+	case SYS_dup3:
+		return fd_is_ours(from) || fd_is_ours(to) ? fd_dup_to(from, to, (int)c->a[2]) : DOOR_NOT_OURS;
+	case SYS_sendfile:
+		return call_splice(c->task, to, from);
+	case SYS_splice:
+	case SYS_copy_file_range:
+		return call_splice(c->task, from, (int)c->a[2]);
+#ifdef SYS_close_range
+	case SYS_close_range:
+		return atomic_load(&door.fds) ? fd_close_range((unsigned)c->a[0], (unsigned)c->a[1], (unsigned)c->a[2])
+					      : DOOR_NOT_OURS;
+#endif
+	default:
+		return call_on_path(c);
+	}
+}
+
+static int64_t dispatch(const struct call *c)
+{
+	/* Most calls on an emulated fd are this one. */
+	if (likely(c->nr == SYS_ioctl))
+		return call_ioctl(c->task, (int)c->a[0], c->a[1], c->a[2]);
+	if (fd_is_ours((int)c->a[0])) {
+		int64_t result = call_on_fd(c);
+		if (result != DOOR_NOT_OURS)
+			return result;
+	}
+	return call_on_two(c);
+}
+
+int64_t door_call(struct task *t, long nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3,
+		  unsigned long a4, unsigned long a5)
+{
+	struct call c = {.task = t, .nr = nr, .a = {a0, a1, a2, a3, a4, a5}};
+	return dispatch(&c);
+}
+
+int64_t door_call_walk(struct task *t, long nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3,
+		       unsigned long a4, unsigned long a5)
+{
+	struct call c = {.task = t, .nr = nr, .a = {a0, a1, a2, a3, a4, a5}, .walk = true};
+	return dispatch(&c);
+}
