@@ -12,14 +12,26 @@
 #ifndef BARTER_DOOR_REAL_H
 #define BARTER_DOOR_REAL_H
 
+#include <dirent.h>
+#include <ftw.h>
+#include <glob.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
+
+struct iovec;
+struct statfs;
+struct statvfs;
+struct statx;
 
 struct real_calls {
 #define REAL(type, name, params, args) type(*name) params;
