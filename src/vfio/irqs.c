@@ -242,16 +242,20 @@ static int intx_unmask_fd_locked(struct vfio_device *v, const struct irq_request
 	struct vfio_trigger tr;
 	int err;
 
-	*old = unmask_take_locked(&v->irqs);
+	if (r->fds[0] < 0) {
+		*old = unmask_take_locked(&v->irqs);
+		return 0;
+	}
 	err = trigger_get(r->t, r->fds[0], &tr);
-	if (err || !tr.event)
-		return err;
-	err = r->t->ops->event_watch(tr.event, intx_unmask_event, v);
 	if (err)
+		return err;
+	err = v->irqs.unmask.event ? -EBUSY : r->t->ops->event_watch(tr.event, intx_unmask_event, v);
+	if (err) {
 		vfio_trigger_put(&tr);
-	else
-		v->irqs.unmask = tr;
-	return err;
+		return refuse(v->trace, err, "VFIO_DEVICE_SET_IRQS: fd %d cannot unmask INTx as well", r->fds[0]);
+	}
+	v->irqs.unmask = tr;
+	return 0;
 }
 
 static int intx_unmask_locked(struct vfio_device *v, const struct irq_request *r, struct vfio_trigger *old)
