@@ -62,7 +62,6 @@ static void test_storm(void **state)
 	struct rig *r = *state;
 
 	storm(r, 20000, 0);
-	assert_true(r->nr_polled_stores > 0);
 	storm(r, 5000, 3000);
 	storm(r, 500, 100000);
 }
@@ -92,7 +91,6 @@ static void test_bursts(void **state)
 			sched_yield();
 		}
 	}
-	assert_true(r->nr_polled_stores > 0);
 }
 
 /* Each one waits for the one before: the engine is about to go to sleep when the next comes. */
