@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,8 @@ struct story {
 	struct engine engine;
 	uint64_t *source, *target; /* our memory, SLICE and TARGET bytes */
 	uint64_t source_iova, target_iova;
-	char *card_memory; /* the first card's BAR as the processor sees it */
+	char *card_memory;  /* the first card's BAR as the processor sees it */
+	char *other_memory; /* the second card's, SLICE bytes */
 	struct slice whole, part, several, other_card;
 	uint64_t nr_compared; /* bytes */
 	bool failed;
@@ -71,11 +73,18 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static const char *verdict(struct story *s, bool ok)
+/* One line of the story, and whether it went as told. */
+__attribute__((format(printf, 3, 4))) static void tell(struct story *s, bool ok, const char *fmt, ...)
 {
+	char text[128];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	printf("  %-77s %s\n", text, ok ? "ok" : "WRONG");
 	if (!ok)
 		s->failed = true;
-	return ok ? "ok" : "WRONG";
 }
 
 /* Bytes: each 64-bit word tells where it belongs. */
@@ -148,7 +157,7 @@ static void find_functions(struct story *s)
 
 static void *allocate(struct story *s, size_t len, uint64_t *iova)
 {
-	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	int64_t mapped;
 
 	if (p == MAP_FAILED)
@@ -181,6 +190,8 @@ static void open_functions(struct story *s)
 	ring = allocate(s, MIB, &ring_iova);
 	engine_init(&s->engine, &s->engine_function, ring, MIB, ring_iova);
 	s->card_memory = function_map_bar(&s->cards[0], CARD_BAR, 0, 3 * SLICE);
+	if (s->nr_cards > 1)
+		s->other_memory = function_map_bar(&s->cards[1], CARD_BAR, 0, SLICE);
 }
 
 static void show_functions(struct story *s)
@@ -200,9 +211,9 @@ static void show_functions(struct story *s)
 static void row(const char *what, int64_t iova, uint64_t len)
 {
 	if (iova >= 0)
-		printf("  %-52s 0x%09llx %6llu MiB\n", what, (unsigned long long)iova, (unsigned long long)(len / MIB));
+		printf("  %-54s 0x%09llx %6llu MiB\n", what, (unsigned long long)iova, (unsigned long long)(len / MIB));
 	else
-		printf("  %-52s refused: %s\n", what, strerror((int)-iova));
+		printf("  %-54s refused: %s\n", what, strerror((int)-iova));
 }
 
 static int export_or_die(struct function *card, const struct range *ranges, unsigned nr)
@@ -254,7 +265,7 @@ static void export_and_map(struct story *s)
 		map_slice(s, &s->other_card, 0, SLICE, 0);
 	}
 
-	printf("mapped for the engine                                  at IOVA           size\n");
+	printf("%-56s     at IOVA       size\n", "mapped for the engine");
 	row("our memory, source", (int64_t)s->source_iova, SLICE);
 	row("our memory, target", (int64_t)s->target_iova, TARGET);
 	row("card A, dma-buf of 16 MiB, whole", (int64_t)s->whole.iova, SLICE);
@@ -265,78 +276,79 @@ static void export_and_map(struct story *s)
 }
 
 /* Copies that go well. */
-static bool copy(struct story *s, const char *what, uint64_t to, uint64_t from, uint64_t len,
-		 enum engine_completion how)
+static struct engine_result run_copy(struct story *s, uint64_t to, uint64_t from, uint64_t len, unsigned nr,
+				     enum engine_completion how)
 {
-	uint64_t step = s->engine.max_transfer < len ? s->engine.max_transfer : len;
-	unsigned nr = (unsigned)((len + step - 1) / step);
+	for (unsigned i = 0; i < nr; i++)
+		engine_describe(&s->engine, i, to + i * (len / nr), from + i * (len / nr), (uint32_t)(len / nr));
+	engine_start(&s->engine, 0, nr, how, false);
+	return engine_wait(&s->engine, 0, nr, how);
+}
+
+/* Copies, and compares what is at `result` with the first len bytes of our source. */
+static void copy(struct story *s, const char *what, uint64_t to, uint64_t from, uint64_t len,
+		 enum engine_completion how, const void *result)
+{
+	unsigned nr = (unsigned)(len / (s->engine.max_transfer < len ? s->engine.max_transfer : len));
 	struct engine_result r;
 	double start, took;
 
-	for (unsigned i = 0; i < nr; i++)
-		engine_describe(&s->engine, i, to + i * step, from + i * step,
-				(uint32_t)(len - i * step < step ? len - i * step : step));
 	start = now();
-	engine_start(&s->engine, 0, nr, how, false);
-	r = engine_wait(&s->engine, 0, nr, how);
+	r = run_copy(s, to, from, len, nr, how);
 	took = now() - start;
-	printf("  %-22s %6llu MiB %6u %-11s %8.2f ms %6.2f GB/s", what, (unsigned long long)(len / MIB), nr,
-	       how == BY_INTERRUPT ? "MSI-X" : "write-back", took * 1e3, (double)len / took / 1e9);
-	if (!r.ok) {
-		printf("  stopped, CHANERR 0x%x (%s)\n", r.error, engine_error_name(r.error));
+	if (r.ok) {
+		tell(s, matching(s, result, len, 1, 0) == len, "%-18s %6llu MiB %9u   %-11s %8.2f ms %6.2f GB/s", what,
+		     (unsigned long long)(len / MIB), nr, how == BY_INTERRUPT ? "MSI-X" : "write-back", took * 1e3,
+		     (double)len / took / 1e9);
+	} else {
+		tell(s, false, "%-18s stopped, CHANERR 0x%x (%s)", what, r.error, engine_error_name(r.error));
 		engine_recover(&s->engine);
 	}
-	return r.ok;
 }
 
-static void check(struct story *s, bool copied, const void *p, uint64_t len, uint64_t seed)
-{
-	if (copied)
-		printf("  %s\n", verdict(s, matching(s, p, len, seed, 0) == len));
-	else
-		s->failed = true;
-}
-
+/* Into the middle of a slice; what lies around it stays as it is. */
 static void copy_part(struct story *s)
 {
 	uint64_t *slice = (uint64_t *)(s->card_memory + part_range.offset);
 	uint64_t *mapped = slice + PART_START / 8, *behind = mapped + PART_LENGTH / 8;
 	uint64_t len_behind = SLICE - PART_START - PART_LENGTH;
-	bool copied;
 
 	memset(slice, 0, SLICE);
-	copied = copy(s, "host -> card A, part", s->part.iova, s->source_iova, PART_LENGTH, BY_WRITE_BACK);
+	copy(s, "host -> A, part", s->part.iova, s->source_iova, PART_LENGTH, BY_WRITE_BACK, mapped);
 	if (!all(slice, PART_START, 0) || !all(behind, len_behind, 0))
-		s->failed = true;
-	check(s, copied, mapped, PART_LENGTH, 1);
+		tell(s, false, "it wrote beside its part");
 }
 
+/* The buffer is its ranges one after the other, wherever they lie in the card. */
 static void copy_several(struct story *s)
 {
-	const uint64_t *second = (const uint64_t *)(s->card_memory + several_ranges[1].offset);
-	bool copied = copy(s, "host -> card A, ranges", s->several.iova, s->source_iova, s->several.len, BY_WRITE_BACK);
+	const char *first = s->card_memory + several_ranges[0].offset;
+	const char *second = s->card_memory + several_ranges[1].offset;
+	char *joined = malloc(s->several.len);
 
-	if (copied && matching(s, second, MIB, 1, MIB) != MIB)
-		s->failed = true;
-	check(s, copied, s->card_memory + several_ranges[0].offset, MIB, 1);
+	if (!joined)
+		die("malloc");
+	run_copy(s, s->several.iova, s->source_iova, s->several.len, 2, BY_WRITE_BACK);
+	memcpy(joined, first, MIB);
+	memcpy(joined + MIB, second, MIB);
+	copy(s, "host -> A, ranges", s->several.iova, s->source_iova, s->several.len, BY_WRITE_BACK, joined);
+	free(joined);
 }
 
 static void copy_all_ways(struct story *s)
 {
-	bool copied;
-
-	printf("copies                   length  descr. completion        time  bandwidth  bytes\n");
+	printf("%-25s length descriptors   completion       time   bandwidth      bytes\n", "copies");
 	fill(s->source, SLICE, 1);
-	copied = copy(s, "host -> card A", s->whole.iova, s->source_iova, SLICE, BY_WRITE_BACK);
-	check(s, copied, s->card_memory, SLICE, 1);
-	copied = copy(s, "card A -> host", s->target_iova, s->whole.iova, SLICE, BY_INTERRUPT);
-	check(s, copied, s->target, SLICE, 1);
+	/* Cards keep what an earlier run has left in them. */
+	memset(s->card_memory, 0, SLICE);
+	if (s->nr_cards > 1)
+		memset(s->other_memory, 0, SLICE);
+	copy(s, "host -> card A", s->whole.iova, s->source_iova, SLICE, BY_WRITE_BACK, s->card_memory);
+	copy(s, "card A -> host", s->target_iova, s->whole.iova, SLICE, BY_INTERRUPT, s->target);
 	if (s->nr_cards > 1) {
+		copy(s, "card A -> card B", s->other_card.iova, s->whole.iova, SLICE, BY_INTERRUPT, s->other_memory);
 		memset(s->target, 0, SLICE);
-		copied = copy(s, "card A -> card B", s->other_card.iova, s->whole.iova, SLICE, BY_INTERRUPT);
-		printf(copied ? "\n" : "");
-		copied &= copy(s, "card B -> host", s->target_iova, s->other_card.iova, SLICE, BY_WRITE_BACK);
-		check(s, copied, s->target, SLICE, 1);
+		copy(s, "card B -> host", s->target_iova, s->other_card.iova, SLICE, BY_WRITE_BACK, s->target);
 	}
 	copy_part(s);
 	if (s->several.len)
@@ -405,15 +417,11 @@ static void check_stopped_at(struct story *s, unsigned stopped)
 {
 	const uint64_t *partial = small_target(s, stopped);
 	uint64_t moved;
-	bool ok;
 
-	ok = nr_small_right(s, stopped) == stopped;
-	printf("  the %u before it are complete                     every byte compared: %s\n", stopped,
-	       verdict(s, ok));
+	tell(s, nr_small_right(s, stopped) == stopped, "the %u before it have moved every byte", stopped);
 	moved = matching(s, partial, SMALL_COPY, 1, small_source(stopped));
-	ok = all(partial + moved / 8, TARGET - stopped * SMALL_COPY - moved, UNTOUCHED);
-	printf("  it has moved %5llu of %llu bytes, those behind it none               %s\n", (unsigned long long)moved,
-	       SMALL_COPY, verdict(s, ok));
+	tell(s, all(partial + moved / 8, TARGET - stopped * SMALL_COPY - moved, UNTOUCHED),
+	     "it has moved %llu of its %llu bytes, those behind it none", (unsigned long long)moved, SMALL_COPY);
 }
 
 /* Linux does not map a buffer again by itself: what was mapped when the reset came stays dead. */
@@ -422,28 +430,26 @@ static void check_old_mapping(struct story *s)
 	struct engine_result r;
 
 	engine_recover(&s->engine);
-	engine_describe(&s->engine, 0, s->target_iova, s->whole.iova, SMALL_COPY);
-	engine_start(&s->engine, 0, 1, BY_WRITE_BACK, true);
-	r = engine_wait(&s->engine, 0, 1, BY_WRITE_BACK);
-	printf("  after the reset, from the old mapping: CHANERR 0x%x (%s)  %s\n", r.error, engine_error_name(r.error),
-	       verdict(s, !r.ok && r.error));
+	r = run_copy(s, s->target_iova, s->whole.iova, SMALL_COPY, 1, BY_WRITE_BACK);
+	tell(s, !r.ok && r.error, "after the reset, through the old mapping: CHANERR 0x%x (%s)", r.error,
+	     engine_error_name(r.error));
 	engine_recover(&s->engine);
 }
 
+/* Returns the descriptor at which the engine stopped. */
 static unsigned reset_story(struct story *s)
 {
 	struct engine_result r;
 	unsigned asked_at;
 	double took;
 
-	printf("card A -> host, %u descriptors of %llu KiB; card A is reset in the middle\n", nr_small,
+	printf("card A -> host, %u descriptors of %llu KiB, and card A is reset in the middle\n", nr_small,
 	       SMALL_COPY / KIB);
 	r = reset_in_the_middle(s, &asked_at, &took);
-	printf("  VFIO_DEVICE_RESET when %u were done, took %.2f ms\n", asked_at, took * 1e3);
-	printf("  the engine stopped at descriptor %u: CHANERR 0x%x (%s)\n", r.completed, r.error,
-	       engine_error_name(r.error));
-	if (r.completed < asked_at || r.completed >= nr_small)
-		s->failed = true;
+	tell(s, true, "VFIO_DEVICE_RESET when %u were done; it took %.2f ms", asked_at, took * 1e3);
+	tell(s, r.completed >= asked_at && r.completed < nr_small,
+	     "the engine stopped at descriptor %u: CHANERR 0x%x (%s)", r.completed, r.error,
+	     engine_error_name(r.error));
 	check_stopped_at(s, r.completed);
 	check_old_mapping(s);
 	return r.completed;
@@ -459,37 +465,35 @@ static void decoding_story(struct story *s)
 	printf("card A with memory decoding off\n");
 	function_decoding(&s->cards[0], false);
 	iova = ioas_map_dmabuf(s->iommufd, s->ioas, s->whole.dmabuf, 0, SLICE, 0);
-	printf("  mapping its dma-buf: %-30s                 %s\n", iova < 0 ? strerror((int)-iova) : "mapped",
-	       verdict(s, iova == -ENODEV));
+	tell(s, iova == -ENODEV, "mapping its dma-buf: %s", iova < 0 ? strerror((int)-iova) : "mapped");
 	loaded = try_load(s->card_memory, &value);
-	printf("  a load through the CPU mapping: %-19s                 %s\n", loaded ? "a value" : "SIGBUS",
-	       verdict(s, !loaded));
+	tell(s, !loaded, "a load through the CPU mapping: %s", loaded ? "a value" : "SIGBUS");
 	function_decoding(&s->cards[0], true);
 	loaded = try_load(s->card_memory, &value);
-	printf("  decoding on, the same load: %-23s                 %s\n", loaded ? "the old value" : "SIGBUS",
-	       verdict(s, loaded && value == word(1, 0)));
+	tell(s, loaded && value == word(1, 0), "decoding on again, the same load: %s",
+	     loaded ? "the value from before" : "SIGBUS");
 }
 
+/* Maps the buffer anew and goes on at the descriptor where the engine stopped. */
 static void finish_story(struct story *s, unsigned first)
 {
-	uint64_t old_iova = s->whole.iova;
 	struct engine_result r;
 	double start;
 	int err;
 
-	err = ioas_unmap(s->iommufd, s->ioas, old_iova, SLICE);
+	err = ioas_unmap(s->iommufd, s->ioas, s->whole.iova, SLICE);
 	errno = -err;
 	if (err)
 		die("IOMMU_IOAS_UNMAP of the old mapping");
 	map_slice(s, &s->whole, 0, SLICE, 0);
-	printf("unmapped, mapped again at IOVA 0x%llx; descriptors %u to %u\n", (unsigned long long)s->whole.iova,
-	       first, nr_small - 1);
+	printf("unmapped, mapped again at IOVA 0x%llx, and on from descriptor %u\n", (unsigned long long)s->whole.iova,
+	       first);
 	describe_small(s, first);
 	start = now();
 	engine_start(&s->engine, first, nr_small - first, BY_WRITE_BACK, true);
 	r = engine_wait(&s->engine, first, nr_small - first, BY_WRITE_BACK);
-	printf("  %.2f ms, all %llu MiB compared                                       %s\n", (now() - start) * 1e3,
-	       TARGET / MIB, verdict(s, r.ok && nr_small_right(s, nr_small) == nr_small));
+	tell(s, r.ok && nr_small_right(s, nr_small) == nr_small, "%u descriptors in %.2f ms; all %llu MiB are there",
+	     nr_small - first, (now() - start) * 1e3, TARGET / MIB);
 }
 
 static void close_all(struct story *s)
@@ -499,6 +503,8 @@ static void close_all(struct story *s)
 	for (size_t i = 0; i < (s->nr_cards > 1 ? 4 : 3); i++)
 		close(dmabufs[i]);
 	munmap(s->card_memory, 3 * SLICE);
+	if (s->other_memory)
+		munmap(s->other_memory, SLICE);
 	for (size_t i = 0; i < s->nr_cards; i++)
 		function_close(&s->cards[i]);
 	function_close(&s->engine_function);
