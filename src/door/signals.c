@@ -44,7 +44,7 @@ static bool has_handler(const struct sigaction *act)
 
 const sigset_t *signals_strip(const sigset_t *set, sigset_t *room)
 {
-	if (!set || !signals_owned_in(set))
+	if (!set || !door.signals.installed || !signals_owned_in(set))
 		return set;
 	*room = *set;
 	*signal_words(room) &= ~(uint64_t)SIGNALS_OWNED;
@@ -193,14 +193,23 @@ static unsigned new_blocked(int how, unsigned blocked, unsigned set)
 	return how == SIG_UNBLOCK ? blocked & ~set : set;
 }
 
-/* Before the takeover, too: a mask that was set then would have to be found on every thread. */
+/*
+ * The first mask that blocks an owned signal is the last moment to take them over: other threads will inherit it, and
+ * nobody could lift it there later.
+ */
 int signals_set_mask(int how, const sigset_t *set, sigset_t *old)
 {
 	unsigned before = door_thread.blocked;
 	unsigned owned = set ? signals_owned_in(set) : 0;
 	sigset_t room;
-	int err = real.pthread_sigmask(how, signals_strip(set, &room), old);
+	int err;
 
+	if (!door.signals.installed) {
+		if (!door.has_rack || !owned || how == SIG_UNBLOCK)
+			return -real.pthread_sigmask(how, set, old);
+		signals_install();
+	}
+	err = real.pthread_sigmask(how, signals_strip(set, &room), old);
 	if (err)
 		return -err;
 	if (old)
