@@ -58,8 +58,11 @@ int main(int argc, char **argv)
 #endif
 	find_build(&b);
 	reference_measure(&b);
+	rows_iommufd(&b);
 	rows_tables(&b);
 	rows_copy(&b);
+	rows_device(&b);
+	rows_programs(&b);
 	if (json)
 		return bench_print_json(&b) ? 1 : 0;
 	bench_print(&b);

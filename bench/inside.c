@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/iommufd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "p2p-function.h"
+
+void result(const char *key, double ns)
+{
+	printf("%s %.3f\n", key, ns);
+}
+
+void must(int err, const char *what)
+{
+	if (!err)
+		return;
+	fprintf(stderr, "bench-inside: %s: %s\n", what, strerror(err < 0 ? -err : errno));
+	exit(1);
+}
+
+static long getppid_raw(void)
+{
+#ifdef __x86_64__
+	long ret = SYS_getppid;
+	__asm__ volatile("syscall" : "+a"(ret) : : "rcx", "r11", "memory");
+	return ret;
+#else
+	return syscall(SYS_getppid);
+#endif
+}
+
+double null_syscall_ns(void)
+{
+	enum { CALLS = 20000 };
+	double start = now_ns();
+
+	for (int i = 0; i < CALLS; i++)
+		getppid_raw();
+	return (now_ns() - start) / CALLS;
+}
+
+void *anonymous(size_t len, int byte)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	must(p == MAP_FAILED, "mmap");
+	if (byte >= 0)
+		memset(p, byte, len);
+	return p;
+}
+
+static int map_ioctl(int iommufd, struct iommu_ioas_map *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	cmd->flags |= IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE;
+	return ioctl(iommufd, IOMMU_IOAS_MAP, cmd) ? -errno : 0;
+}
+
+int map_at(int iommufd, uint32_t ioas, const void *memory, uint64_t len, uint64_t iova)
+{
+	struct iommu_ioas_map cmd = {.flags = IOMMU_IOAS_MAP_FIXED_IOVA,
+				     .ioas_id = ioas,
+				     .user_va = (uintptr_t)memory,
+				     .length = len,
+				     .iova = iova};
+
+	return map_ioctl(iommufd, &cmd);
+}
+
+int map_anywhere(int iommufd, uint32_t ioas, const void *memory, uint64_t len, uint64_t *iova)
+{
+	struct iommu_ioas_map cmd = {.ioas_id = ioas, .user_va = (uintptr_t)memory, .length = len};
+	int err = map_ioctl(iommufd, &cmd);
+
+	*iova = cmd.iova;
+	return err;
+}
+
+int unmap(int iommufd, uint32_t ioas, uint64_t iova, uint64_t len)
+{
+	struct iommu_ioas_unmap cmd = {.size = sizeof(cmd), .ioas_id = ioas, .iova = iova, .length = len};
+
+	return ioctl(iommufd, IOMMU_IOAS_UNMAP, &cmd) ? -errno : 0;
+}
+
+/* At the end of the file: the cheapest read there is. */
+void inside_read(unsigned repetitions)
+{
+	enum { READS = 50000 };
+	char path[] = "/tmp/barter-bench-XXXXXX", byte;
+	int fd = mkstemp(path);
+
+	must(fd < 0, "mkstemp");
+	unlink(path);
+	for (unsigned i = 0; i < repetitions; i++) {
+		double start = now_ns();
+		for (int j = 0; j < READS; j++)
+			if (read(fd, &byte, 1) != 0)
+				exit(1);
+		result("read", (now_ns() - start) / READS);
+	}
+	close(fd);
+}
+
+/* What is resident, once the program has a device open if there is one. */
+void inside_resident(unsigned repetitions)
+{
+	struct function card;
+	char line[256];
+	double kib = 0;
+
+	if (function_find(0x1af4, 0x1110, 0x0500, &card, 1)) {
+		int iommufd = iommufd_open();
+		function_open(&card, iommufd, false);
+		function_attach(&card, ioas_create(iommufd));
+	}
+	FILE *f = fopen("/proc/self/smaps_rollup", "r");
+	must(!f, "/proc/self/smaps_rollup");
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "Rss: %lf", &kib) == 1)
+			result("resident_kib", kib);
+	fclose(f);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*run)(unsigned repetitions);
+	} parts[] = {
+		{"null", inside_null},	       {"page", inside_page},	      {"gib", inside_gib},
+		{"areas", inside_areas},       {"copy", inside_copy},	      {"store", inside_store},
+		{"doorbell", inside_doorbell}, {"revoke", inside_revoke},     {"idle", inside_idle},
+		{"read", inside_read},	       {"resident", inside_resident},
+	};
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; argc == 3 && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (strcmp(argv[1], parts[i].name) == 0) {
+			parts[i].run((unsigned)strtoul(argv[2], NULL, 0));
+			return 0;
+		}
+	}
+	fprintf(stderr, "usage: bench-inside PART REPETITIONS\n");
+	return 2;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What whole programs pay that do not ask for anything. */
+#include <stdio.h>
+
+#include "run.h"
+
+static void row_read(struct bench *b)
+{
+	struct samples more = {0};
+	double plain = 0, under = 0;
+	struct results with = {0};
+
+	/* Alternating, for the difference is small. */
+	for (unsigned i = 0; i < 5; i++) {
+		struct results without = run_inside(b, NULL, "read");
+		with = run_inside(b, "demo", "read");
+		if (with.failed)
+			break;
+		plain = samples_median(results_get(&without, "read"));
+		under = samples_median(results_get(&with, "read"));
+		samples_add(&more, under - plain);
+	}
+	struct bench_row *row =
+		results_row(b, &with, "read(2) on a plain file, more than without", "ns", 10, false, &more);
+	if (!with.failed)
+		bench_detail(row, "%.0f ns without, %.0f ns with", plain, under);
+}
+
+static void row_start(struct bench *b)
+{
+	char barter[4200];
+	const char *with[] = {barter, "run", "--", "true", NULL}, *without[] = {"true", NULL};
+	struct samples more = {0};
+
+	snprintf(barter, sizeof(barter), "%s/barter", b->directory);
+	for (unsigned i = 0; i < b->repetitions * 2; i++) {
+		double plain = run_time(without), under = run_time(with);
+		if (plain < 0 || under < 0) {
+			bench_detail(bench_row(b, "barter run -- true, more than true", "ms", 5, false, NULL),
+				     "the program failed");
+			return;
+		}
+		samples_add(&more, (under - plain) / 1e6);
+	}
+	bench_row(b, "barter run -- true, more than true", "ms", 5, false, &more);
+}
+
+static void row_idle(struct bench *b)
+{
+	struct results r = run_inside(b, "eight", "idle");
+	struct bench_row *row = results_row(b, &r, "idle rack of eight functions", "% of one core", 1, false,
+					    results_get(&r, "idle_percent"));
+
+	if (!r.failed)
+		bench_detail(row, "%.0f functions open", samples_median(results_get(&r, "functions")));
+}
+
+static void row_resident(struct bench *b)
+{
+	struct samples mib = {0};
+	struct results with = {0};
+
+	for (unsigned i = 0; i < 5; i++) {
+		struct results without = run_inside(b, NULL, "resident");
+		with = run_inside(b, "demo", "resident");
+		if (with.failed)
+			break;
+		samples_add(&mib, (samples_median(results_get(&with, "resident_kib")) -
+				   samples_median(results_get(&without, "resident_kib"))) /
+					  1024);
+	}
+	results_row(b, &with, "what rack demo adds to a program, resident", "MiB", 4, false, &mib);
+}
+
+void rows_programs(struct bench *b)
+{
+	row_read(b);
+	row_start(b);
+	row_idle(b);
+	row_resident(b);
+}
