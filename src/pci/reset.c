@@ -31,14 +31,15 @@ struct saved_config {
 	uint8_t *msix_table; /* nr_msix entries of 16 bytes, or NULL */
 };
 
+/* Both look at bits that never change, in the image that never changes: no lock is needed. */
 static bool has_flr(const struct pci_function *fn)
 {
-	return fn->cap_exp && (pci_config_get(fn, fn->cap_exp + PCI_EXP_DEVCAP, 4) & PCI_EXP_DEVCAP_FLR);
+	return fn->cap_exp && (fn->reset_image[fn->cap_exp + PCI_EXP_DEVCAP + 3] & PCI_EXP_DEVCAP_FLR >> 24);
 }
 
 static bool has_pm_reset(const struct pci_function *fn)
 {
-	return fn->cap_pm && !(fn->config[fn->cap_pm + PCI_PM_CTRL] & PCI_PM_CTRL_NO_SOFT_RESET);
+	return fn->cap_pm && !(fn->reset_image[fn->cap_pm + PCI_PM_CTRL] & PCI_PM_CTRL_NO_SOFT_RESET);
 }
 
 /* The port's secondary bus reset touches nobody else. */
