@@ -200,9 +200,13 @@ static void kind_disable_locked(struct vfio_device *v)
 }
 
 /*
- * The unmask eventfd is taken out under the lock and let go of without it: its callback takes the lock, and letting go
- * waits for the callback.
+ * The eventfd that unmasks INTx is watched, and let go of, without the lock: its callback takes the lock, and letting
+ * go waits for the callback. What a locked step leaves for later:
  */
+struct irq_later {
+	struct vfio_trigger drop, watch;
+};
+
 static struct vfio_trigger unmask_take_locked(struct vfio_irqs *irqs)
 {
 	struct vfio_trigger tr = irqs->unmask;
@@ -237,36 +241,53 @@ static int intx_mask_locked(struct vfio_device *v, const struct irq_request *r)
 	return 0;
 }
 
-static int intx_unmask_fd_locked(struct vfio_device *v, const struct irq_request *r, struct vfio_trigger *old)
+static int intx_unmask_fd_locked(struct vfio_device *v, const struct irq_request *r, struct irq_later *later)
 {
-	struct vfio_trigger tr;
 	int err;
 
 	if (r->fds[0] < 0) {
-		*old = unmask_take_locked(&v->irqs);
+		later->drop = unmask_take_locked(&v->irqs);
 		return 0;
 	}
-	err = trigger_get(r->t, r->fds[0], &tr);
-	if (err)
-		return err;
-	err = v->irqs.unmask.event ? -EBUSY : r->t->ops->event_watch(tr.event, intx_unmask_event, v);
-	if (err) {
-		vfio_trigger_put(&tr);
-		return refuse(v->trace, err, "VFIO_DEVICE_SET_IRQS: fd %d cannot unmask INTx as well", r->fds[0]);
+	err = trigger_get(r->t, r->fds[0], &later->watch);
+	if (!err && v->irqs.unmask.event) {
+		vfio_trigger_put(&later->watch);
+		err = refuse(v->trace, -EBUSY, "VFIO_DEVICE_SET_IRQS: an eventfd unmasks INTx already");
 	}
-	v->irqs.unmask = tr;
-	return 0;
+	return err;
 }
 
-static int intx_unmask_locked(struct vfio_device *v, const struct irq_request *r, struct vfio_trigger *old)
+static int intx_unmask_locked(struct vfio_device *v, const struct irq_request *r, struct irq_later *later)
 {
 	if (!is_one_intx(&v->irqs, r))
 		return -EINVAL;
 	if (r->flags & VFIO_IRQ_SET_DATA_EVENTFD)
-		return intx_unmask_fd_locked(v, r, old);
+		return intx_unmask_fd_locked(v, r, later);
 	if (((r->flags & VFIO_IRQ_SET_DATA_NONE) || r->bools[0]) && !v->irqs.intx_off)
 		intx_unmask(v);
 	return 0;
+}
+
+/* Watches first: a signal that comes before it is in place unmasks, and that is what was asked for. */
+static int unmask_install(struct vfio_device *v, struct vfio_trigger *tr)
+{
+	int err = tr->ops->event_watch(tr->event, intx_unmask_event, v);
+
+	if (err) {
+		vfio_trigger_put(tr);
+		return err;
+	}
+	mutex_lock(&v->irqs.lock);
+	if (v->irqs.kind != PCI_IRQ_INTX)
+		err = -EINVAL;
+	else if (v->irqs.unmask.event)
+		err = -EBUSY;
+	else
+		v->irqs.unmask = *tr;
+	mutex_unlock(&v->irqs.lock);
+	if (err)
+		unmask_drop(tr);
+	return err;
 }
 
 static int intx_set_trigger_locked(struct vfio_device *v, const struct irq_request *r)
@@ -293,12 +314,12 @@ static int intx_set_trigger_locked(struct vfio_device *v, const struct irq_reque
 	return 0;
 }
 
-static int intx_trigger_locked(struct vfio_device *v, const struct irq_request *r, struct vfio_trigger *old)
+static int intx_trigger_locked(struct vfio_device *v, const struct irq_request *r, struct irq_later *later)
 {
 	struct vfio_irqs *irqs = &v->irqs;
 
 	if (irqs->kind == PCI_IRQ_INTX && !r->count && (r->flags & VFIO_IRQ_SET_DATA_NONE)) {
-		*old = unmask_take_locked(irqs);
+		later->drop = unmask_take_locked(irqs);
 		kind_disable_locked(v);
 		return 0;
 	}
@@ -412,8 +433,8 @@ static int single_trigger_locked(struct vfio_device *v, const struct irq_request
 
 /* --- the ioctl --- */
 
-/* old: an eventfd to be let go of once the lock is. -ENOTTY: the index does not know the action. */
-static int set_irqs_locked(struct vfio_device *v, const struct irq_request *r, struct vfio_trigger *old)
+/* -ENOTTY: the index does not know the action. */
+static int set_irqs_locked(struct vfio_device *v, const struct irq_request *r, struct irq_later *later)
 {
 	uint32_t action = r->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
 
@@ -421,12 +442,12 @@ static int set_irqs_locked(struct vfio_device *v, const struct irq_request *r, s
 	if (r->index == VFIO_PCI_INTX_IRQ_INDEX && action == VFIO_IRQ_SET_ACTION_MASK)
 		return intx_mask_locked(v, r);
 	if (r->index == VFIO_PCI_INTX_IRQ_INDEX && action == VFIO_IRQ_SET_ACTION_UNMASK)
-		return intx_unmask_locked(v, r, old);
+		return intx_unmask_locked(v, r, later);
 	if (action != VFIO_IRQ_SET_ACTION_TRIGGER)
 		return -ENOTTY;
 	switch (r->index) {
 	case VFIO_PCI_INTX_IRQ_INDEX:
-		return intx_trigger_locked(v, r, old);
+		return intx_trigger_locked(v, r, later);
 	case VFIO_PCI_MSI_IRQ_INDEX:
 		return msi_trigger_locked(v, r, PCI_IRQ_MSI);
 	case VFIO_PCI_MSIX_IRQ_INDEX:
@@ -473,7 +494,7 @@ static int header_check(const struct vfio_device *v, const struct vfio_irq_set *
 
 long vfio_set_irqs_ioctl(struct vfio_open *o, struct file *f, struct task *t, uaddr_t arg)
 {
-	struct vfio_trigger old = {0};
+	struct irq_later later = {0};
 	struct vfio_irq_set set;
 	struct irq_request r;
 	size_t len = 0;
@@ -493,10 +514,12 @@ long vfio_set_irqs_ioctl(struct vfio_open *o, struct file *f, struct task *t, ua
 		err = -EFAULT;
 	} else {
 		mutex_lock(&o->v->irqs.lock);
-		err = set_irqs_locked(o->v, &r, &old);
+		err = set_irqs_locked(o->v, &r, &later);
 		mutex_unlock(&o->v->irqs.lock);
 	}
-	unmask_drop(&old);
+	unmask_drop(&later.drop);
+	if (later.watch.event)
+		err = unmask_install(o->v, &later.watch);
 	free(r.data);
 	return err;
 }
