@@ -19,9 +19,7 @@
 #include "cmd/cmd.h"
 #include "door/env.h"
 
-/* Written before the handlers are installed. A signal handler can only reach what is global. */
-static pid_t program_pid;
-
+/* Waited for, not handled: they stay blocked in this process. */
 static const int passed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCONT};
 
 /* The program sees numbers from 3 on for what it opens, as it would without us. */
@@ -109,28 +107,10 @@ static int environment_set(int fd)
 	return BARTER_PRELOAD ? preload_set() : 0;
 }
 
-/* What the kernel sent (the terminal, mostly) went to the whole process group. */
-static void pass_on(int signal, siginfo_t *info, void *context)
-{
-	int saved = errno;
-
-	(void)context;
-	if (info->si_code <= 0)
-		kill(program_pid, signal);
-	errno = saved;
-}
-
-static void handlers_install(void)
-{
-	struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(passed_on); i++)
-		sigaction(passed_on[i], &action, NULL);
-}
-
-static void passed_on_mask(sigset_t *set)
+static void waited_for(sigset_t *set)
 {
 	sigemptyset(set);
+	sigaddset(set, SIGCHLD);
 	for (unsigned i = 0; i < ARRAY_SIZE(passed_on); i++)
 		sigaddset(set, passed_on[i]);
 }
@@ -147,51 +127,53 @@ __attribute__((noreturn)) static void become_program(pid_t parent, char **argv, 
 	_exit(errno == ENOENT ? RUN_NOT_FOUND : RUN_NOT_EXECUTABLE);
 }
 
-/* Stops when the program stops, so that a shell sees it; its SIGCONT is passed on. */
-static int wait_for_program(void)
+/* False while the program runs. Stops when the program stops, so that a shell sees it; SIGCONT is passed on. */
+static bool program_ended(pid_t program, int *status)
 {
+	if (waitpid(program, status, WNOHANG | WUNTRACED) <= 0)
+		return false;
+	if (WIFSTOPPED(*status))
+		raise(SIGSTOP);
+	return !WIFSTOPPED(*status);
+}
+
+static int wait_for(pid_t program, const sigset_t *signals)
+{
+	siginfo_t info;
 	int status;
 
-	for (;;) {
-		if (waitpid(program_pid, &status, WUNTRACED) < 0) {
-			if (errno == EINTR)
-				continue;
-			return RUN_FAILED;
-		}
-		if (WIFEXITED(status))
-			return WEXITSTATUS(status);
-		if (WIFSIGNALED(status))
-			return RUN_SIGNALLED + WTERMSIG(status);
-		if (WIFSTOPPED(status))
-			raise(SIGSTOP);
+	while (!program_ended(program, &status)) {
+		int signal = sigwaitinfo(signals, &info);
+
+		/* What the kernel sent (the terminal, mostly) went to the whole process group. */
+		if (signal > 0 && signal != SIGCHLD && info.si_code <= 0)
+			kill(program, signal);
 	}
+	return WIFSIGNALED(status) ? RUN_SIGNALLED + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 int launch(const struct rack_desc *desc, char **argv)
 {
-	sigset_t handled, before;
-	pid_t self = getpid();
-	int fd = desc_memfd(desc), err;
+	sigset_t signals, before;
+	pid_t self = getpid(), program;
+	int fd = desc_memfd(desc);
 
 	if (fd < 0) {
 		cmd_error("cannot hand over the rack: %s", strerror(-fd));
 		return RUN_FAILED;
 	}
-	err = environment_set(fd);
-	if (err)
+	if (environment_set(fd))
 		return RUN_FAILED;
-	/* Blocked until there is someone to pass them on to. */
-	passed_on_mask(&handled);
-	sigprocmask(SIG_BLOCK, &handled, &before);
-	program_pid = fork();
-	if (program_pid == 0)
+	signal(SIGCHLD, SIG_DFL); /* ignored, it would take the status away */
+	waited_for(&signals);
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	program = fork();
+	if (program == 0)
 		become_program(self, argv, &before);
 	close(fd);
-	if (program_pid < 0) {
+	if (program < 0) {
 		cmd_error("fork: %s", strerror(errno));
 		return RUN_FAILED;
 	}
-	handlers_install();
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	return wait_for_program();
+	return wait_for(program, &signals);
 }
