@@ -59,7 +59,8 @@ int fake_copy_from(struct task *t, void *dst, uaddr_t src, size_t len)
 	lock_check_none_held("copy_from_task");
 	if (!fake_allows(to_fake(t), src, len, false))
 		return -EFAULT;
-	memcpy(dst, (const void *)src, len);
+	if (len) /* src may be NULL then */
+		memcpy(dst, (const void *)src, len);
 	return 0;
 }
 
@@ -68,7 +69,8 @@ int fake_copy_to(struct task *t, uaddr_t dst, const void *src, size_t len)
 	lock_check_none_held("copy_to_task");
 	if (!fake_allows(to_fake(t), dst, len, true))
 		return -EFAULT;
-	memcpy((void *)dst, src, len);
+	if (len)
+		memcpy((void *)dst, src, len);
 	return 0;
 }
 
