@@ -148,6 +148,21 @@ static int check_area_locked(const struct iopt *iopt, const struct iopt_area *a)
 	return 0;
 }
 
+static int area_insert_locked(struct iopt *iopt, struct iopt_area *a)
+{
+	int err = range_map_insert(&iopt->areas, a->iova, a->last, a);
+
+	if (err == -EEXIST)
+		return refuse(iopt->trace, err, "map: an area lies in 0x%llx-0x%llx already",
+			      (unsigned long long)a->iova, (unsigned long long)a->last);
+	if (err)
+		return err;
+	err = check_area_locked(iopt, a);
+	if (err)
+		range_map_remove(&iopt->areas, a->iova);
+	return err;
+}
+
 /* Removes the areas of a chain before `end` from the tree. */
 static void areas_remove_locked(struct iopt *iopt, struct iopt_area *chain, const struct iopt_area *end)
 {
@@ -163,9 +178,7 @@ static int areas_insert_locked(struct iopt *iopt, struct iopt_area *chain, iova_
 		a->last += iova;
 		a->iova = iova;
 		iova = a->last + 1;
-		err = check_area_locked(iopt, a);
-		if (!err)
-			err = range_map_insert(&iopt->areas, a->iova, a->last, a);
+		err = area_insert_locked(iopt, a);
 		if (err) {
 			areas_remove_locked(iopt, chain, a);
 			return err;

@@ -113,7 +113,7 @@ void iopt_unreserve_locked(struct iopt_reserved *r);
 int iopt_set_allowed(struct iopt *iopt, struct range_map *allowed);
 /* The first run of IOVAs at or above pos that is not reserved. iova_lock held. */
 bool iopt_next_usable_locked(struct iopt *iopt, iova_t pos, iova_t *start, iova_t *last);
-/* -EINVAL, -EOVERFLOW, -EEXIST: why [iova, iova + len) cannot be mapped. iova_lock held. */
+/* -EINVAL, -EOVERFLOW: why [iova, iova + len) cannot be mapped, but for areas in the way. iova_lock held. */
 int iopt_check_iova_locked(struct iopt *iopt, iova_t iova, uint64_t len);
 /* Finds room for len bytes of memory that begins at addr. iova_lock held. */
 int iopt_choose_iova_locked(struct iopt *iopt, uint64_t addr, uint64_t len, iova_t *iova);

@@ -2,6 +2,7 @@
 #include "iommufd/pages.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/trace.h"
 #include "memory/section.h"
@@ -11,10 +12,12 @@ static const struct lock_class pages_lock_class = {.name = "pages", .rank = LOCK
 static struct iopt_pages *pages_alloc(enum iopt_source source, struct phys_space *s, struct task *t, uint64_t start,
 				      uint64_t len, bool writable)
 {
-	struct iopt_pages *p = calloc(1, sizeof(*p));
+	/* Not calloc(): glibc's does not use what the thread has just freed. */
+	struct iopt_pages *p = malloc(sizeof(*p));
 
 	if (!p)
 		return NULL;
+	memset(p, 0, offsetof(struct iopt_pages, pinned));
 	atomic_init(&p->refs, 1);
 	p->source = source;
 	p->writable = writable;
@@ -250,14 +253,13 @@ static void unfill_device_memory(struct iopt_area *area, struct iommu_domain *d,
  * Memory of the program
  */
 
-static int pin_locked(struct iopt_pages *p)
+static int pin(struct iopt_pages *p)
 {
 	uint64_t start = align_down(p->start, BARTER_PAGE_SIZE);
 	uint64_t len = align_up(p->start + p->len, BARTER_PAGE_SIZE) - start;
 
-	mutex_assert_held(&p->lock);
 	if (p->source == IOPT_USER)
-		return pinned_create_user(p->space, p->task, start, len, p->writable, &p->pinned);
+		return pinned_init_user(&p->pinned, p->space, p->task, start, len, p->writable);
 	if (p->file_error)
 		return refuse(p->task->trace, p->file_error,
 			      "IOMMU_IOAS_MAP_FILE: the fd is neither memfd nor dma-buf");
@@ -265,57 +267,75 @@ static int pin_locked(struct iopt_pages *p)
 		return refuse(p->task->trace, -EINVAL,
 			      "IOMMU_IOAS_MAP_FILE: 0x%llx bytes at 0x%llx do not lie in the memfd of 0x%llx bytes",
 			      (unsigned long long)len, (unsigned long long)start, (unsigned long long)p->file.size);
-	return pinned_create_file(p->space, p->task, &p->file, start, len, p->writable, &p->pinned);
+	return pinned_init_file(&p->pinned, p->space, p->task, &p->file, start, len, p->writable);
 }
 
 void iopt_pages_unpin_idle(struct iopt_pages *p)
 {
-	struct pinned *pinned = NULL;
-
 	mutex_lock(&p->lock);
-	if (p->nr_fills == 0 && p->pinned) {
+	if (p->nr_fills == 0 && p->is_pinned) {
 		section_drain(phys_sections(p->space));
-		pinned = p->pinned;
-		p->pinned = NULL;
+		pinned_fini(&p->pinned);
+		p->is_pinned = false;
 	}
 	mutex_unlock(&p->lock);
-	if (pinned)
-		pinned_destroy(pinned);
+}
+
+/*
+ * An area that holds the only reference is alone: another could only come from a copy of it, which needs the lock of
+ * the IOAS that its caller holds. Most maps and unmaps are such, and save the lock. Device memory is never alone.
+ */
+static bool pages_lock_shared(struct iopt_pages *p)
+{
+	bool shared = atomic_load_explicit(&p->refs, memory_order_acquire) > 1;
+
+	if (shared)
+		mutex_lock(&p->lock);
+	return shared;
+}
+
+static void pages_unlock_shared(struct iopt_pages *p, bool shared)
+{
+	if (shared)
+		mutex_unlock(&p->lock);
 }
 
 int iopt_pages_fill(struct iopt_area *area, struct iommu_domain *d, bool small_leaves)
 {
 	struct iopt_pages *p = area->pages;
 	uint64_t skip = area->offset + (p->start & BARTER_PAGE_MASK);
+	bool shared;
 	int err = 0;
 
 	if (p->source == IOPT_DMABUF)
 		return fill_device_memory(area, d, small_leaves);
 
-	mutex_lock(&p->lock);
-	if (!p->pinned)
-		err = pin_locked(p);
+	shared = pages_lock_shared(p);
+	if (!p->is_pinned)
+		err = pin(p);
+	p->is_pinned |= !err;
 	if (!err)
-		err = map_leaves(d, area->iova, p->pinned->region.base + skip, area->last - area->iova + 1, area->prot,
+		err = map_leaves(d, area->iova, p->pinned.region.base + skip, area->last - area->iova + 1, area->prot,
 				 small_leaves);
 	p->nr_fills += !err;
-	mutex_unlock(&p->lock);
+	pages_unlock_shared(p, shared);
 	return err;
 }
 
 void iopt_pages_unfill(struct iopt_area *area, struct iommu_domain *d, bool clear)
 {
 	struct iopt_pages *p = area->pages;
+	bool shared;
 
 	if (p->source == IOPT_DMABUF) {
 		unfill_device_memory(area, d, clear);
 		return;
 	}
-	mutex_lock(&p->lock);
+	shared = pages_lock_shared(p);
 	if (clear)
 		iommu_unmap(d, area->iova, area->last - area->iova + 1);
 	p->nr_fills--;
-	mutex_unlock(&p->lock);
+	pages_unlock_shared(p, shared);
 }
 
 void iopt_pages_get(struct iopt_pages *p)
@@ -329,12 +349,13 @@ void iopt_pages_get(struct iopt_pages *p)
  */
 void iopt_pages_put(struct iopt_pages *p)
 {
-	if (atomic_load(&p->refs) > 1)
+	if (atomic_load_explicit(&p->refs, memory_order_acquire) > 1) {
 		iopt_pages_unpin_idle(p);
-	if (atomic_fetch_sub(&p->refs, 1) != 1)
-		return;
-	if (p->pinned)
-		pinned_destroy(p->pinned);
+		if (atomic_fetch_sub(&p->refs, 1) != 1)
+			return;
+	}
+	if (p->is_pinned)
+		pinned_fini(&p->pinned);
 	if (p->attachment)
 		pages_detach_buffer(p);
 	if (p->source == IOPT_MEMORY_FILE && !p->file_error)

@@ -30,7 +30,7 @@ struct iopt_pages {
 	int file_error; /* what pinning answers: the fd is open but no memory file. 0: it is one */
 
 	struct mutex lock; /* guards all below */
-	struct pinned *pinned;
+	bool is_pinned;
 	size_t nr_fills; /* areas x domains that show the pinned memory */
 	struct file *buffer_file;
 	struct dma_buf_attachment *attachment;
@@ -38,6 +38,7 @@ struct iopt_pages {
 	struct list mappings;			/* struct iopt_mapping */
 
 	struct iopt_area first; /* the area of the call that made the object: one allocation a map */
+	struct pinned pinned;	/* when is_pinned; last, for it is not zeroed at birth */
 };
 
 /* One reference each. len is not 0 and start + len does not wrap. */

@@ -56,7 +56,7 @@ struct phys_region {
 	 */
 	_Atomic uint64_t *polled_pages;
 	void *owner; /* windows: the struct pci_bar. PAGES: the struct pinned. */
-	/* Guards watchers; LOCK_RANK_REGISTER_PAGE. Initialised by phys_region_init(). */
+	/* Not of PAGES. Guards watchers; LOCK_RANK_REGISTER_PAGE. Initialised by phys_region_init(). */
 	struct mutex watch_lock;
 	struct list watchers; /* struct phys_watch */
 };

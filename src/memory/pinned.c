@@ -9,11 +9,9 @@
 
 #include "memory/section.h"
 
-static struct pinned *pinned_alloc(struct phys_space *s, struct task *t, uint64_t len, bool write)
+static void pinned_prepare(struct pinned *p, struct phys_space *s, struct task *t, uaddr_t start, uint64_t len,
+			   bool write)
 {
-	struct pinned *p = malloc(sizeof(*p));
-	if (!p)
-		return NULL;
 	phys_region_init(&p->region, PHYS_PAGES, len);
 	p->region.owner = p;
 	p->space = s;
@@ -22,60 +20,77 @@ static struct pinned *pinned_alloc(struct phys_space *s, struct task *t, uint64_
 	atomic_init(&p->pieces, NULL);
 	atomic_init(&p->moving, 0);
 	atomic_init(&p->moves, 0);
-	p->uaddr = 0;
+	p->uaddr = start;
 	p->task_private = NULL;
-	return p;
-}
-
-static void pinned_free(struct pinned *p)
-{
-	free(atomic_load_explicit(&p->pieces, memory_order_acquire));
-	phys_region_fini(&p->region);
-	free(p);
 }
 
 /* err: what the task's pin answered. */
-static int pinned_place(struct pinned *p, int err, struct pinned **out)
+static int pinned_place(struct pinned *p, int err)
 {
 	if (err)
-		goto free;
+		goto fini;
 	err = phys_add_pages(p->space, &p->region);
 	if (err)
 		goto unpin;
-	*out = p;
 	return 0;
 unpin:
 	p->task->ops->unpin(p->task, p);
-free:
-	pinned_free(p);
+fini:
+	free(atomic_load_explicit(&p->pieces, memory_order_acquire));
+	phys_region_fini(&p->region);
+	return err;
+}
+
+int pinned_init_user(struct pinned *p, struct phys_space *s, struct task *t, uaddr_t start, uint64_t len, bool write)
+{
+	pinned_prepare(p, s, t, start, len, write);
+	return pinned_place(p, t->ops->pin(t, start, len, write, p));
+}
+
+int pinned_init_file(struct pinned *p, struct phys_space *s, struct task *t, const struct memory_file *mf,
+		     uint64_t offset, uint64_t len, bool write)
+{
+	pinned_prepare(p, s, t, 0, len, write);
+	return pinned_place(p, t->ops->pin_file(t, mf, offset, len, write, p));
+}
+
+void pinned_fini(struct pinned *p)
+{
+	/* Before the address can be given to another: the task may still move the pages until unpin() returns. */
+	p->task->ops->unpin(p->task, p);
+	phys_remove(p->space, &p->region);
+	free(atomic_load_explicit(&p->pieces, memory_order_acquire));
+	phys_region_fini(&p->region);
+}
+
+/* err: what init answered. */
+static int pinned_hand_over(struct pinned *p, int err, struct pinned **out)
+{
+	if (err)
+		free(p);
+	else
+		*out = p;
 	return err;
 }
 
 int pinned_create_user(struct phys_space *s, struct task *t, uaddr_t start, uint64_t len, bool write,
 		       struct pinned **out)
 {
-	struct pinned *p = pinned_alloc(s, t, len, write);
-	if (!p)
-		return -ENOMEM;
-	p->uaddr = start;
-	return pinned_place(p, t->ops->pin(t, start, len, write, p), out);
+	struct pinned *p = malloc(sizeof(*p));
+	return p ? pinned_hand_over(p, pinned_init_user(p, s, t, start, len, write), out) : -ENOMEM;
 }
 
 int pinned_create_file(struct phys_space *s, struct task *t, const struct memory_file *mf, uint64_t offset,
 		       uint64_t len, bool write, struct pinned **out)
 {
-	struct pinned *p = pinned_alloc(s, t, len, write);
-	if (!p)
-		return -ENOMEM;
-	return pinned_place(p, t->ops->pin_file(t, mf, offset, len, write, p), out);
+	struct pinned *p = malloc(sizeof(*p));
+	return p ? pinned_hand_over(p, pinned_init_file(p, s, t, mf, offset, len, write), out) : -ENOMEM;
 }
 
 void pinned_destroy(struct pinned *p)
 {
-	/* Before the address can be given to another: the task may still move the pages until unpin() returns. */
-	p->task->ops->unpin(p->task, p);
-	phys_remove(p->space, &p->region);
-	pinned_free(p);
+	pinned_fini(p);
+	free(p);
 }
 
 /* Adds a piece to the list under construction, joined to the last one where both are one run. */

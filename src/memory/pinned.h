@@ -52,6 +52,12 @@ int pinned_create_file(struct phys_space *s, struct task *t, const struct memory
 /* The caller has unmapped it from every domain and drained. */
 void pinned_destroy(struct pinned *p);
 
+/* The same in memory of the caller's, for one that allocates a larger object around it. */
+int pinned_init_user(struct pinned *p, struct phys_space *s, struct task *t, uaddr_t start, uint64_t len, bool write);
+int pinned_init_file(struct pinned *p, struct phys_space *s, struct task *t, const struct memory_file *mf,
+		     uint64_t offset, uint64_t len, bool write);
+void pinned_fini(struct pinned *p);
+
 /*
  * For the task, under its address-space lock: [offset, offset + len) now is at host. Returns after a drain: nobody uses
  * the old place any more. -ENOMEM changes nothing.

@@ -11,6 +11,9 @@ enum { PAGES_PER_WORD = 64 };
 void phys_region_init(struct phys_region *r, enum phys_kind kind, uint64_t len)
 {
 	*r = (struct phys_region){.kind = kind, .len = len, .fd = -1};
+	/* Pages come and go with every IOAS map, and have no registers to watch. */
+	if (kind == PHYS_PAGES)
+		return;
 	mutex_init(&r->watch_lock, &watch_lock_class);
 	list_init(&r->watchers);
 	/* Without the bits every page stays trapped, which is always right. */
@@ -21,6 +24,8 @@ void phys_region_init(struct phys_region *r, enum phys_kind kind, uint64_t len)
 
 void phys_region_fini(struct phys_region *r)
 {
+	if (r->kind == PHYS_PAGES)
+		return;
 	free(r->polled_pages);
 	r->polled_pages = NULL;
 	mutex_fini(&r->watch_lock);
