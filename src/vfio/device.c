@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "vfio/vfio_priv.h"
 
@@ -69,6 +70,7 @@ static int device_open(void *priv, struct task *t, int open_flags, struct file *
 		return -ENOMEM;
 	}
 	o->v = vfio_device_get(v);
+	atomic_fetch_add(&v->nr_opens, 1);
 	return 0;
 }
 
@@ -170,10 +172,34 @@ int vfio_device_register(struct ns *ns, struct ns_node *sysfs_dir, struct pci_fu
 	return 0;
 }
 
+/* Whoever has the device open may listen on its request interrupt. */
+static void ask_to_close(struct vfio_device *v)
+{
+	mutex_lock(&v->lock);
+	if (v->owner && v->owner->bound) {
+		mutex_lock(&v->irqs.trigger_lock);
+		vfio_trigger_signal(&v->irqs.request);
+		mutex_unlock(&v->irqs.trigger_lock);
+	}
+	mutex_unlock(&v->lock);
+}
+
+/* As on Linux it takes as long as it takes, and the request is repeated every ten seconds. */
+static void wait_until_closed(struct vfio_device *v)
+{
+	const struct timespec tick = {.tv_nsec = 2000000};
+
+	for (unsigned ticks = 0; atomic_load(&v->nr_opens) > 0; ticks++) {
+		if (ticks % 5000 == 0)
+			ask_to_close(v);
+		nanosleep(&tick, NULL);
+	}
+}
+
 void vfio_device_unregister(struct vfio_device *v)
 {
+	lock_check_none_held("vfio_device_unregister");
 	remove_nodes(v);
-	if (atomic_load(&v->refs) != 1)
-		lock_assert_failed("a VFIO device is unregistered while it is open", __FILE__, __LINE__);
+	wait_until_closed(v);
 	vfio_device_put(v);
 }

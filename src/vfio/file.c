@@ -71,6 +71,7 @@ static void vfio_file_release(struct file *f)
 	struct vfio_open *o = f->priv;
 
 	vfio_unbind(o);
+	atomic_fetch_sub(&o->v->nr_opens, 1);
 	vfio_device_put(o->v);
 	free(o);
 }

@@ -18,7 +18,8 @@ struct vfio_device;
  */
 int vfio_device_register(struct ns *ns, struct ns_node *sysfs_dir, struct pci_function *fn, unsigned index,
 			 struct trace *trace, struct vfio_device **out);
-/* No file is open. */
+/* Takes the node away and waits until every file of it is closed, asking for that. Buffers may live on. Call without
+ * locks. */
 void vfio_device_unregister(struct vfio_device *v);
 
 #endif

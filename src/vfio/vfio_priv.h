@@ -81,6 +81,7 @@ struct vfio_device {
 	struct ns_node *node, *sysfs_dir, *class_link; /* the device node, vfio-dev/, the link in /sys/class */
 	char *syspath;				       /* "/sys/devices/pci0000:00/..." */
 	atomic_int refs;			       /* the registration, opens, buffers: who uses fn */
+	atomic_int nr_opens; /* of the node; unregistration waits for them */
 
 	struct mutex lock;	 /* LOCK_RANK_VFIO_DEVICE; guards the next group */
 	struct vfio_open *owner; /* the open that it is, or is being, bound to */
