@@ -15,6 +15,9 @@ static int functions_create(struct machine *m)
 	for (size_t i = 0; i < root->nr_functions; i++) {
 		m->functions[i].m = m;
 		m->functions[i].fn = root->functions[i];
+		m->functions[i].d3cold_allowed = 1;
+		m->functions[i].msi_bus = 1;
+		m->functions[i].numa_node = root->functions[i]->numa_node;
 	}
 	return 0;
 }
@@ -24,6 +27,8 @@ static int subsystems_create(struct machine *m)
 {
 	int err = functions_create(m);
 
+	if (!err)
+		err = drivers_create(m);
 	if (!err)
 		err = sysfs_create(m);
 	if (!err)
@@ -68,6 +73,7 @@ int machine_create(const struct rack_desc *desc, struct machine **out)
 undo_ns:
 	subsystems_destroy(m);
 	ns_destroy(m->ns);
+	drivers_destroy(m);
 	free(m->functions);
 undo_rack:
 	rack_destroy(m->rack);
@@ -83,6 +89,7 @@ void machine_destroy(struct machine *m)
 {
 	subsystems_destroy(m);
 	ns_destroy(m->ns);
+	drivers_destroy(m);
 	free(m->functions);
 	rack_destroy(m->rack);
 	trace_destroy(m->trace);

@@ -20,7 +20,9 @@ struct machine {
 	struct mutex lock; /* LOCK_RANK_MACHINE; guards what follows, and the drivers of functions */
 	/* What Linux knows of each of rack->root.functions, in the same order. */
 	struct machine_function *functions;
-	unsigned nr_vfio; /* the next vfioN */
+	struct machine_driver *drivers; /* nr_drivers */
+	size_t nr_drivers;
+	bool autoprobe;
 };
 
 /* Builds the rack, /sys, /dev/iommu and /dev/vfio/devices. */

@@ -11,7 +11,18 @@
 #include "pci/build.h"
 #include "vfio/vfio.h"
 
-struct machine_driver;
+/* A PCI driver in /sys/bus/pci/drivers. */
+struct machine_driver {
+	struct machine *m;
+	const char *name, *path, *module;
+	/* By its own nature, without driver_override and new_id. */
+	bool (*matches)(const struct pci_function *fn);
+	/* What new_id added; guarded by m->lock. */
+	struct {
+		uint16_t vendor, device;
+	} ids[16];
+	size_t nr_ids;
+};
 
 /* A function as Linux's driver core has it. */
 struct machine_function {
@@ -21,10 +32,15 @@ struct machine_function {
 	char path[256];					/* "/sys/devices/pci0000:00/0000:00:01.0/..."; immutable */
 	struct ns_node *dir;				/* immutable */
 	/* Guarded by m->lock. */
-	const struct machine_driver *driver; /* NULL: none */
+	struct machine_driver *driver; /* NULL: none */
+	bool unbinding;		       /* waits for files to be closed, without the lock */
 	struct ns_node *driver_link, *driver_entry;
 	struct vfio_device *vfio; /* while vfio-pci has it */
-	char driver_override[32]; /* "": none */
+	unsigned vfio_index;
+	char driver_override[64]; /* "": none */
+	unsigned enable_count;
+	int broken_parity_status, d3cold_allowed, msi_bus, numa_node;
+	enum pci_reset_method reset_methods[4]; /* in the order that was asked for; ends with PCI_RESET_NONE */
 };
 
 /* sysfs.c: the directories, and the steps below. All return 0 or -ENOMEM. */
@@ -41,12 +57,27 @@ int sysfs_add_power(struct ns *ns, struct ns_node *dir);
 /* sysfs_groups.c: /sys/kernel/iommu_groups, /sys/class/iommu. */
 int sysfs_add_groups(struct machine *m);
 
-/* drivers.c: /sys/bus/pci/drivers and which of them has which function. */
-int drivers_create(struct machine *m);
+/* drivers.c: which driver has which function. m->lock is held for the _locked ones. */
+int driver_bind_locked(struct machine_function *mf, struct machine_driver *driver);
+void driver_unbind(struct machine_function *mf); /* takes the lock; waits until nobody has the device open */
+bool driver_matches_locked(const struct machine_function *mf, const struct machine_driver *driver);
+/* Binds to the first driver that matches. Having none is no error, as on Linux. */
+void driver_probe_locked(struct machine_function *mf);
+const char *driver_name_locked(const struct machine_function *mf); /* NULL: none */
 /* At boot: ports to pcieport, devices to vfio-pci. */
 int drivers_bind_all(struct machine *m);
 void drivers_unbind_all(struct machine *m);
-const char *driver_name(const struct machine_function *mf); /* m->lock held; NULL: none */
-int sysfs_add_driver_attributes(struct machine_function *mf);
+int drivers_create(struct machine *m);
+void drivers_destroy(struct machine *m);
+
+/* sysfs_drivers.c: /sys/bus/pci and its drivers, and driver_override. */
+int sysfs_add_drivers(struct machine *m);
+int sysfs_add_driver_override(struct machine_function *mf);
+struct machine_function *machine_find(struct machine *m, const char *name);
+
+/* sysfs_tunables.c: the attributes of a function that can be written. */
+int sysfs_add_tunables(struct machine_function *mf);
+/* A number as kstrtoul() takes it: all of the text but one newline. */
+bool sysfs_number(const char *buf, unsigned long *value);
 
 #endif

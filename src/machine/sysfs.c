@@ -69,7 +69,9 @@ static int function_create(struct machine_function *mf, struct ns_node *bus_devi
 	if (!err)
 		err = sysfs_add_resources(mf);
 	if (!err)
-		err = sysfs_add_driver_attributes(mf);
+		err = sysfs_add_tunables(mf);
+	if (!err)
+		err = sysfs_add_driver_override(mf);
 	return err;
 }
 
@@ -92,6 +94,6 @@ int sysfs_create(struct machine *m)
 	if (!err)
 		err = sysfs_add_groups(m);
 	if (!err)
-		err = drivers_create(m);
+		err = sysfs_add_drivers(m);
 	return err;
 }

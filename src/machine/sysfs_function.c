@@ -80,8 +80,8 @@ SHOW(uevent)
 	char modalias[64], driver[48] = "";
 
 	mutex_lock(&mf->m->lock);
-	if (driver_name(mf))
-		snprintf(driver, sizeof(driver), "DRIVER=%s\n", driver_name(mf));
+	if (driver_name_locked(mf))
+		snprintf(driver, sizeof(driver), "DRIVER=%s\n", driver_name_locked(mf));
 	mutex_unlock(&mf->m->lock);
 	modalias_print(mf, modalias, sizeof(modalias));
 	return snprintf(buf, capacity,
@@ -91,10 +91,19 @@ SHOW(uevent)
 			subsystem_id(mf, PCI_SUBSYSTEM_ID), mf->fn->name, modalias);
 }
 
-/* Nobody listens on a netlink socket here: a request to send the event again is taken and has no effect. */
-static ssize_t ignored_store(void *priv, uint64_t offset, const char *buf, size_t len)
+/*
+ * Synthetic events: the actions of a kobject, perhaps with a UUID after them. Nobody listens on a netlink socket here,
+ * so a good one has no effect.
+ */
+static ssize_t uevent_store(void *priv, uint64_t offset, const char *buf, size_t len)
 {
-	return (ssize_t)len;
+	static const char *const actions[] = {"add", "remove", "change", "move", "online", "offline", "bind", "unbind"};
+	size_t word = strcspn(buf, " \n");
+
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (strlen(actions[i]) == word && !strncmp(buf, actions[i], word))
+			return (ssize_t)len;
+	return -EINVAL;
 }
 
 SHOW(power_state)
@@ -177,39 +186,6 @@ SHOW(subordinate_bus_number)
 	return snprintf(buf, capacity, "%u\n", pci_port_of(mf->fn)->subordinate);
 }
 
-SHOW(enable)
-{
-	struct machine_function *mf = priv;
-	bool open = !(mf->fn->gate.reasons & GATE_CLOSED);
-
-	return snprintf(buf, capacity, "%d\n", mf->fn->is_bridge || open);
-}
-
-SHOW(reset_method)
-{
-	static const char *const names[] = {[PCI_RESET_FLR] = "flr", [PCI_RESET_PM] = "pm", [PCI_RESET_BUS] = "bus"};
-	struct machine_function *mf = priv;
-	enum pci_reset_method method;
-	size_t used = 0;
-
-	for (unsigned i = 0; (method = pci_reset_method(mf->fn, i)) != PCI_RESET_NONE; i++)
-		used += snprintf(buf + used, capacity - used, "%s%s", i ? " " : "", names[method]);
-	return (ssize_t)(used + snprintf(buf + used, capacity - used, "\n"));
-}
-
-static ssize_t reset_store(void *priv, uint64_t offset, const char *buf, size_t len)
-{
-	struct machine_function *mf = priv;
-	char *end;
-	unsigned long value = strtoul(buf, &end, 0);
-	int err;
-
-	if (end == buf || (*end && strcmp(end, "\n")) || value != 1)
-		return refuse(mf->m->trace, -EINVAL, "%s/reset: takes \"1\"", mf->fn->name);
-	err = pci_reset_function(mf->fn);
-	return err ? err : (ssize_t)len;
-}
-
 static bool always(const struct pci_function *fn)
 {
 	return true;
@@ -223,11 +199,6 @@ static bool has_link(const struct pci_function *fn)
 static bool is_bridge(const struct pci_function *fn)
 {
 	return fn->is_bridge;
-}
-
-static bool can_reset(const struct pci_function *fn)
-{
-	return !fn->is_bridge && pci_can_reset_function(fn);
 }
 
 #define ATTRIBUTE(name_, mode_, when_, ...)                                                                            \
@@ -248,7 +219,6 @@ static const struct {
 	ATTRIBUTE(current_link_speed, 0444, has_link, .show = current_link_speed_show),
 	ATTRIBUTE(current_link_width, 0444, has_link, .show = current_link_width_show),
 	ATTRIBUTE(device, 0444, always, .show = device_show),
-	ATTRIBUTE(enable, 0444, always, .show = enable_show),
 	ATTRIBUTE(irq, 0444, always, .show = irq_show),
 	ATTRIBUTE(local_cpulist, 0444, always, .show = local_cpulist_show),
 	ATTRIBUTE(local_cpus, 0444, always, .show = local_cpus_show),
@@ -256,15 +226,12 @@ static const struct {
 	ATTRIBUTE(max_link_width, 0444, has_link, .show = max_link_width_show),
 	ATTRIBUTE(modalias, 0444, always, .show = modalias_show),
 	ATTRIBUTE(power_state, 0444, always, .show = power_state_show),
-	ATTRIBUTE(reset, 0200, can_reset, .store = reset_store),
-	ATTRIBUTE(reset_method, 0444, can_reset, .show = reset_method_show),
-	ATTRIBUTE(rescan, 0200, always, .store = ignored_store),
 	ATTRIBUTE(revision, 0444, always, .show = revision_show),
 	ATTRIBUTE(secondary_bus_number, 0444, is_bridge, .show = secondary_bus_number_show),
 	ATTRIBUTE(subordinate_bus_number, 0444, is_bridge, .show = subordinate_bus_number_show),
 	ATTRIBUTE(subsystem_device, 0444, always, .show = subsystem_device_show),
 	ATTRIBUTE(subsystem_vendor, 0444, always, .show = subsystem_vendor_show),
-	ATTRIBUTE(uevent, 0644, always, .show = uevent_show, .store = ignored_store),
+	ATTRIBUTE(uevent, 0644, always, .show = uevent_show, .store = uevent_store),
 	ATTRIBUTE(vendor, 0444, always, .show = vendor_show),
 };
 
@@ -272,8 +239,9 @@ static const struct {
 static const struct {
 	const char *name, *text;
 } constants[] = {
-	{"ari_enabled", "0\n"},	   {"broken_parity_status", "0\n"}, {"consistent_dma_mask_bits", "64\n"},
-	{"d3cold_allowed", "1\n"}, {"dma_mask_bits", "64\n"},	    {"msi_bus", "1\n"},
+	{"ari_enabled", "0\n"},
+	{"consistent_dma_mask_bits", "64\n"},
+	{"dma_mask_bits", "64\n"},
 };
 
 int sysfs_add_power(struct ns *ns, struct ns_node *dir)
@@ -295,7 +263,6 @@ int sysfs_add_power(struct ns *ns, struct ns_node *dir)
 int sysfs_add_function(struct machine_function *mf)
 {
 	struct ns *ns = mf->m->ns;
-	char numa[16];
 
 	for (size_t i = 0; i < ARRAY_SIZE(attributes); i++)
 		if (attributes[i].when(mf->fn) &&
@@ -304,8 +271,7 @@ int sysfs_add_function(struct machine_function *mf)
 	for (size_t i = 0; i < ARRAY_SIZE(constants); i++)
 		if (!ns_text(ns, mf->dir, constants[i].name, constants[i].text))
 			return -ENOMEM;
-	snprintf(numa, sizeof(numa), "%d\n", mf->fn->numa_node);
-	if (!ns_text(ns, mf->dir, "numa_node", numa) || !ns_directory(ns, mf->dir, "link", false))
+	if (!ns_directory(ns, mf->dir, "link", false))
 		return -ENOMEM;
 	return sysfs_add_power(ns, mf->dir);
 }

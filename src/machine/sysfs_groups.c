@@ -2,6 +2,7 @@
 /* /sys/kernel/iommu_groups and the IOMMU's own device, /sys/class/iommu/dmar0. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "machine/machine_priv.h"
 
@@ -14,10 +15,18 @@ static ssize_t reserved_regions_show(void *priv, uint64_t offset, char *buf, siz
 	return snprintf(buf, capacity, "0x%016" PRIx64 " 0x%016" PRIx64 " msi\n", g->msi_start, g->msi_last);
 }
 
-/* Changing a group's default domain needs a driver that lets go of every device; here that is refused. */
+/* Every group keeps the kind of default domain that it was born with: there is no in-kernel DMA that could tell. */
 static ssize_t type_store(void *priv, uint64_t offset, const char *buf, size_t len)
 {
-	return -EBUSY;
+	static const char *const others[] = {"identity", "DMA-FQ", "auto"};
+	size_t word = strcspn(buf, "\n");
+
+	if (word == 3 && !strncmp(buf, "DMA", word))
+		return (ssize_t)len;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (strlen(others[i]) == word && !strncmp(buf, others[i], word))
+			return refuse(((struct machine *)priv)->trace, -EBUSY, "iommu_groups: the type stays DMA");
+	return -EINVAL;
 }
 
 static ssize_t type_show(void *priv, uint64_t offset, char *buf, size_t capacity)

@@ -7,9 +7,11 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fake/task.h"
 #include "machine/machine.h"
@@ -237,6 +239,142 @@ static void reset_takes_only_a_one(void **state)
 	assert_int_equal(put(fx, DEVICES "0000:00:01.0/reset", "1"), -ENOENT);
 }
 
+#define VFIO_PCI "/sys/bus/pci/drivers/vfio-pci/"
+
+/* What a 7.3 kernel answered to the same writes. */
+static void drivers_come_and_go(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_int_equal(put(fx, VFIO_PCI "bind", "garbage\n"), -ENODEV);
+	assert_int_equal(put(fx, VFIO_PCI "bind", "0000:05:00.0"), -EBUSY);
+	assert_int_equal(put(fx, VFIO_PCI "bind", "0000:00:01.0\n"), -ENODEV);
+	assert_int_equal(put(fx, VFIO_PCI "unbind", "0000:00:01.0"), -ENODEV);
+	assert_int_equal(put(fx, VFIO_PCI "unbind", "nope"), -ENODEV);
+	assert_int_equal(put(fx, CARD "enable", "1"), -EBUSY);
+	assert_string_equal(text(fx, CARD "vfio-dev/vfio2/dev"), "246:2\n");
+	assert_int_equal(put(fx, VFIO_PCI "unbind", "0000:05:00.0\n"), 13);
+	assert_string_equal(text(fx, CARD "vfio-dev/vfio2/dev"), "(cannot open)");
+	assert_string_equal(text(fx, CARD "driver/uevent"), "(cannot open)");
+	assert_int_equal(strncmp(text(fx, CARD "uevent"), "PCI_CLASS", 9), 0);
+	assert_string_equal(text(fx, CARD "driver_override"), "vfio-pci\n");
+	assert_int_equal(put(fx, CARD "driver_override", "\n"), 1);
+	assert_string_equal(text(fx, CARD "driver_override"), "(null)\n");
+	assert_int_equal(put(fx, VFIO_PCI "bind", "0000:05:00.0"), -ENODEV);
+	assert_int_equal(put(fx, CARD "driver_override", "foo"), 3);
+	assert_int_equal(put(fx, VFIO_PCI "bind", "0000:05:00.0"), -ENODEV);
+	assert_int_equal(put(fx, "/sys/bus/pci/drivers_probe", "0000:05:00.0"), 12);
+	assert_string_equal(text(fx, CARD "vfio-dev/vfio2/dev"), "(cannot open)");
+	assert_int_equal(put(fx, "/sys/bus/pci/drivers_probe", "nope"), -ENODEV);
+	assert_int_equal(put(fx, CARD "driver_override", "vfio-pci\n"), 9);
+	assert_int_equal(put(fx, "/sys/bus/pci/drivers_probe", "0000:05:00.0"), 12);
+	/* The number that became free. */
+	assert_string_equal(text(fx, CARD "vfio-dev/vfio2/dev"), "246:2\n");
+	assert_string_equal(text(fx, "/sys/class/vfio-dev/vfio2/device/vendor"), "0x1af4\n");
+}
+
+static void ids_bind_what_has_no_driver(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_int_equal(put(fx, VFIO_PCI "new_id", "1b36"), -EINVAL);
+	assert_int_equal(put(fx, VFIO_PCI "new_id", "zz zz"), -EINVAL);
+	assert_int_equal(put(fx, VFIO_PCI "unbind", "0000:05:00.0"), 12);
+	assert_int_equal(put(fx, CARD "driver_override", "\n"), 1);
+	assert_int_equal(put(fx, VFIO_PCI "new_id", "1af4 1110"), 9);
+	assert_string_equal(text(fx, CARD "vfio-dev/vfio2/dev"), "246:2\n");
+	assert_int_equal(put(fx, VFIO_PCI "new_id", "1af4 1110"), -EEXIST);
+	assert_int_equal(put(fx, VFIO_PCI "remove_id", "1af4 1111"), -ENODEV);
+	assert_int_equal(put(fx, VFIO_PCI "remove_id", "1af4 1110"), 9);
+	assert_int_equal(put(fx, VFIO_PCI "remove_id", "1af4 1110"), -ENODEV);
+	/* Bridges are not for programs. */
+	assert_int_equal(put(fx, "/sys/bus/pci/drivers/pcieport/unbind", "0000:00:01.0"), 12);
+	assert_int_equal(put(fx, DEVICES "0000:00:01.0/driver_override", "vfio-pci"), 8);
+	assert_int_equal(put(fx, VFIO_PCI "bind", "0000:00:01.0"), -EINVAL);
+}
+
+static void enable_counts_without_a_driver(void **state)
+{
+	struct fixture *fx = *state;
+
+	put(fx, VFIO_PCI "unbind", "0000:05:00.0");
+	assert_string_equal(text(fx, CARD "enable"), "0\n");
+	assert_int_equal(put(fx, CARD "enable", "1"), 1);
+	assert_int_equal(put(fx, CARD "enable", "1"), 1);
+	assert_string_equal(text(fx, CARD "enable"), "2\n");
+	assert_int_equal(put(fx, CARD "enable", "0"), 1);
+	assert_int_equal(put(fx, CARD "enable", "0"), 1);
+	assert_int_equal(put(fx, CARD "enable", "0"), -EIO);
+	assert_int_equal(put(fx, CARD "enable", "x"), -EINVAL);
+}
+
+static void odds_and_ends_answer_as_linux(void **state)
+{
+	struct fixture *fx = *state;
+
+	assert_int_equal(put(fx, CARD "reset_method", "pm"), -EINVAL);
+	assert_int_equal(put(fx, CARD "reset_method", "bus flr"), 7);
+	assert_string_equal(text(fx, CARD "reset_method"), "bus flr\n");
+	assert_int_equal(put(fx, CARD "reset_method", "\n"), 1);
+	assert_int_equal(put(fx, CARD "reset", "1"), -ENOTTY);
+	assert_int_equal(put(fx, CARD "reset_method", "default\n"), 8);
+	assert_string_equal(text(fx, CARD "reset_method"), "flr bus\n");
+	assert_int_equal(put(fx, CARD "d3cold_allowed", "0"), 1);
+	assert_string_equal(text(fx, CARD "d3cold_allowed"), "0\n");
+	assert_int_equal(put(fx, CARD "d3cold_allowed", "x"), -EINVAL);
+	assert_int_equal(put(fx, CARD "numa_node", "99"), -EINVAL);
+	assert_int_equal(put(fx, CARD "uevent", "add"), 3);
+	assert_int_equal(put(fx, CARD "uevent", "zz"), -EINVAL);
+	assert_int_equal(put(fx, CARD "iommu_group/type", "zz"), -EINVAL);
+	assert_int_equal(put(fx, "/sys/bus/pci/rescan", "1"), 1);
+	assert_int_equal(put(fx, "/sys/bus/pci/rescan", "x"), -EINVAL);
+	int fd = open_path(fx, CARD "resource2", O_RDWR);
+	char byte;
+	assert_int_equal(fake_task_pread(fx->ft, fd, &byte, 1, 0), -EIO);
+	assert_int_equal(fake_task_pwrite(fx->ft, fd, &byte, 1, 0), -EIO);
+	fake_task_close(fx->ft, fd);
+}
+
+struct unbinding {
+	struct fixture *fx;
+	atomic_bool done;
+};
+
+static void *unbind_thread(void *arg)
+{
+	struct unbinding *u = arg;
+	struct fake_task *ft = fake_task_create();
+	struct fixture fx = {.m = u->fx->m, .ft = ft};
+
+	assert_int_equal(put(&fx, VFIO_PCI "unbind", "0000:05:00.0"), 12);
+	u->done = true;
+	fake_task_destroy(ft);
+	return NULL;
+}
+
+/* Unbinding waits for the last close; the node is gone meanwhile, and nobody else can bind. */
+static void unbind_waits_for_files(void **state)
+{
+	struct fixture *fx = *state;
+	int fd = open_path(fx, "/dev/vfio/devices/vfio2", O_RDWR);
+	struct unbinding u = {.fx = fx};
+	pthread_t thread;
+
+	assert_true(fd >= 0);
+	pthread_create(&thread, NULL, unbind_thread, &u);
+	for (int other = 0; other != -ENOENT; usleep(1000)) {
+		other = open_path(fx, "/dev/vfio/devices/vfio2", O_RDWR);
+		if (other >= 0)
+			fake_task_close(fx->ft, other);
+	}
+	assert_int_equal(put(fx, VFIO_PCI "bind", "0000:05:00.0"), -EBUSY);
+	usleep(20000);
+	assert_false(u.done);
+	fake_task_close(fx->ft, fd);
+	pthread_join(thread, NULL);
+	assert_true(u.done);
+}
+
 static void every_attribute_can_be_read(void **state)
 {
 	struct fixture *fx = *state;
@@ -265,9 +403,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(a_device_shows_what_it_is),  T(links_lead_where_linux_has_them),
-		T(resources_tell_the_windows), T(config_is_read_and_written_in_any_pieces),
-		T(reset_takes_only_a_one),     T(every_attribute_can_be_read),
+		T(a_device_shows_what_it_is),	  T(links_lead_where_linux_has_them),
+		T(resources_tell_the_windows),	  T(config_is_read_and_written_in_any_pieces),
+		T(reset_takes_only_a_one),	  T(drivers_come_and_go),
+		T(ids_bind_what_has_no_driver),	  T(enable_counts_without_a_driver),
+		T(odds_and_ends_answer_as_linux), T(unbind_waits_for_files),
+		T(every_attribute_can_be_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
