@@ -227,6 +227,32 @@ static int64_t call_on_fd(const struct call *c)
 	}
 }
 
+/*
+ * In a child the files are its parent's, whose devices and locks are not here: their numbers can be duplicated and
+ * closed, and little else (docs/limitations.md).
+ */
+static int64_t call_in_child(const struct call *c)
+{
+	switch (c->nr) {
+	case SYS_close:
+	case SYS_dup:
+	case SYS_fcntl:
+		return call_on_fd(c);
+	case SYS_ioctl:
+	case SYS_read:
+	case SYS_write:
+	case SYS_pread64:
+	case SYS_pwrite64:
+	case SYS_readv:
+	case SYS_writev:
+	case SYS_lseek:
+	case SYS_getdents64:
+		return -EIO;
+	default:
+		return DOOR_NOT_OURS;
+	}
+}
+
 /* Calls that can concern us though their first argument is no fd of ours. */
 static int64_t call_on_two(const struct call *c)
 {
@@ -251,11 +277,12 @@ static int64_t call_on_two(const struct call *c)
 
 static int64_t dispatch(const struct call *c)
 {
+	bool ours = fd_is_ours((int)c->a[0]), child = door_is_forked();
 	/* Most calls on an emulated fd are this one. */
-	if (likely(c->nr == SYS_ioctl))
+	if (likely(c->nr == SYS_ioctl && !child))
 		return call_ioctl(c->task, (int)c->a[0], c->a[1], c->a[2]);
-	if (fd_is_ours((int)c->a[0])) {
-		int64_t result = call_on_fd(c);
+	if (ours) {
+		int64_t result = unlikely(child) ? call_in_child(c) : call_on_fd(c);
 		if (result != DOOR_NOT_OURS)
 			return result;
 	}
@@ -266,12 +293,18 @@ int64_t door_call(struct task *t, long nr, unsigned long a0, unsigned long a1, u
 		  unsigned long a4, unsigned long a5)
 {
 	struct call c = {.task = t, .nr = nr, .a = {a0, a1, a2, a3, a4, a5}};
-	return dispatch(&c);
+	door_enter();
+	int64_t result = dispatch(&c);
+	door_leave();
+	return result;
 }
 
 int64_t door_call_walk(struct task *t, long nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3,
 		       unsigned long a4, unsigned long a5)
 {
 	struct call c = {.task = t, .nr = nr, .a = {a0, a1, a2, a3, a4, a5}, .walk = true};
-	return dispatch(&c);
+	door_enter();
+	int64_t result = dispatch(&c);
+	door_leave();
+	return result;
 }

@@ -142,9 +142,11 @@ static int listing_fill(struct listing *l)
 {
 	if (l->filled)
 		return 0;
+	door_enter();
 	int err = listing_add_ours(l);
 	if (!err)
 		err = listing_add_real(l);
+	door_leave();
 	l->filled = !err;
 	if (err)
 		listing_rewind(l);

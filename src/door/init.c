@@ -13,6 +13,7 @@
 #include "door/raw_syscall.h"
 #include "machine/machine.h"
 #include "memory/section.h"
+#include "pci/build.h"
 #include "pci/function.h"
 
 /* The description that `barter run` left us, if that is what the variable names. */
@@ -87,6 +88,7 @@ static struct machine *machine_build(void)
 		door.alive = alive_map();
 	if (!door.alive || machine_create(door.desc, &m))
 		return NULL;
+	fd_mark(pci_memory_fd(m->rack->root.memory), FD_INTERNAL);
 	door.task.trace = m->trace;
 	signals_install();
 	return m;

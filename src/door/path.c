@@ -44,6 +44,8 @@ static void walk_set_node(struct walk *w, struct ns_node *node)
 /* The node of a normal absolute path, as a reference. */
 static struct ns_node *node_of(struct ns *ns, const char *text)
 {
+	if (!ns)
+		return NULL;
 	struct ns_node *node = ns_get(ns_root(ns));
 	for (const char *name = text + 1; *name;) {
 		size_t n = strcspn(name, "/");
@@ -333,7 +335,7 @@ static int resolve_empty(int dirfd, unsigned flags, struct path *out)
 	return 0;
 }
 
-int path_resolve(int dirfd, const char *path, unsigned flags, struct path *out)
+static int resolve(int dirfd, const char *path, unsigned flags, struct path *out)
 {
 	struct walk w = {.out = out, .flags = flags};
 	memset(out, 0, offsetof(struct path, text));
@@ -361,6 +363,14 @@ int path_resolve(int dirfd, const char *path, unsigned flags, struct path *out)
 	if (err == 1 && w.rest[0] && out->elsewhere)
 		return -ENOENT;
 	return 0;
+}
+
+int path_resolve(int dirfd, const char *path, unsigned flags, struct path *out)
+{
+	door_enter();
+	int err = resolve(dirfd, path, flags, out);
+	door_leave();
+	return err;
 }
 
 int path_of_handle(const struct fd_handle *h, char *buf, size_t len)

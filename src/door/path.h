@@ -57,7 +57,7 @@ int path_resolve(int dirfd, const char *path, unsigned flags, struct path *out);
 void path_put(struct path *p);
 
 /* The kernel answered err (0: found something on device dev) for a path that did not concern us: worth a walk? */
-bool path_retry(const char *path, int err, dev_t dev);
+bool path_retry(int dirfd, const char *path, int err, dev_t dev);
 
 /* The working directory. */
 int path_chdir(struct ns_node *node); /* to a directory of ours */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the text of a path says, without a look at any file system. */
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -139,11 +140,23 @@ static dev_t sysfs_device(void)
 	return known;
 }
 
-bool path_retry(const char *path, int err, dev_t dev)
+/* One call tells that no link was on the way: then what the kernel found, or did not, is all there is. */
+static bool has_no_links(int dirfd, const char *path)
+{
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+	long fd = raw_syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	if (fd >= 0)
+		raw_syscall(SYS_close, fd);
+	return fd >= 0 || fd == -ENOENT || fd == -ENOTDIR;
+}
+
+bool path_retry(int dirfd, const char *path, int err, dev_t dev)
 {
 	if (likely(!door.has_rack) || !path)
 		return false;
-	if (err)
-		return err == ENOENT || err == ENOTDIR || err == ELOOP || err == EACCES || err == ENXIO;
-	return dev == sysfs_device();
+	if (!err)
+		return dev == sysfs_device();
+	if (err != ENOENT && err != ENOTDIR && err != ELOOP && err != EACCES && err != ENXIO)
+		return false;
+	return !has_no_links(dirfd, path);
 }

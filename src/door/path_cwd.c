@@ -21,12 +21,14 @@ static struct {
 
 static void cwd_set(struct ns_node *node)
 {
+	door_enter();
 	mutex_lock(&cwd.lock);
 	struct ns_node *old = cwd.node;
 	cwd.node = node ? ns_get(node) : NULL;
 	cwd.real[0] = '\0';
 	atomic_store(&cwd.ours, node != NULL);
 	mutex_unlock(&cwd.lock);
+	door_leave();
 	if (old)
 		ns_put(old);
 }
@@ -71,8 +73,10 @@ static int cwd_real_locked(char *buf, size_t len)
 
 int path_cwd(char *buf, size_t len)
 {
+	door_enter();
 	mutex_lock(&cwd.lock);
 	int n = cwd.node ? ns_path(cwd.node, buf, len) : cwd_real_locked(buf, len);
 	mutex_unlock(&cwd.lock);
+	door_leave();
 	return n;
 }

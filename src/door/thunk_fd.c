@@ -76,7 +76,7 @@ DOOR_EXPORT void closefrom(int first)
 	if (!atomic_load(&door.fds))
 		real.closefrom(first);
 	else
-		fd_close_range(from, ~0u, 0);
+		door_call(door_task(), SYS_close_range, from, ~0u, 0, 0, 0, 0);
 	errno = saved_errno;
 }
 

@@ -14,7 +14,7 @@ static bool opened_suspect(const char *path, int fd)
 	if (likely(!door.has_rack) || strncmp(path, "/usr/", 5) == 0 || strncmp(path, "/lib", 4) == 0 ||
 	    strncmp(path, "/etc/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)
 		return false;
-	return raw_syscall(SYS_fstat, fd, &st) == 0 && path_retry(path, 0, st.st_dev);
+	return raw_syscall(SYS_fstat, fd, &st) == 0 && path_retry(AT_FDCWD, path, 0, st.st_dev);
 }
 
 int thunk_openat(int dirfd, const char *path, int flags, mode_t mode)
@@ -24,7 +24,7 @@ int thunk_openat(int dirfd, const char *path, int flags, mode_t mode)
 		return (int)ours;
 	int fd = real.openat(dirfd, path, flags, mode);
 	if (fd < 0) {
-		if (path_retry(path, errno, 0) && THUNK_WALK(&ours, SYS_openat, dirfd, path, flags, mode))
+		if (path_retry(dirfd, path, errno, 0) && THUNK_WALK(&ours, SYS_openat, dirfd, path, flags, mode))
 			return (int)ours;
 		return fd;
 	}

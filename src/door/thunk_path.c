@@ -47,7 +47,7 @@ DOOR_EXPORT int chdir(const char *path)
 	if (path_concerns(AT_FDCWD, path) && THUNK_CALL(&ours, SYS_chdir, path))
 		return (int)ours;
 	int err = real.chdir(path);
-	if (err && path_retry(path, errno, 0) && THUNK_WALK(&ours, SYS_chdir, path))
+	if (err && path_retry(AT_FDCWD, path, errno, 0) && THUNK_WALK(&ours, SYS_chdir, path))
 		return (int)ours;
 	if (!err)
 		path_chdir_real();
@@ -115,7 +115,7 @@ DOOR_EXPORT char *realpath(const char *restrict path, char *restrict resolved)
 			return result;
 	}
 	char *result = real.realpath(path, resolved);
-	if (!result && path && path[0] && path_retry(path, errno, 0)) {
+	if (!result && path && path[0] && path_retry(AT_FDCWD, path, errno, 0)) {
 		int saved_errno = errno;
 		char *retried = thunk_realpath(path, resolved, &ours);
 		if (ours && retried)

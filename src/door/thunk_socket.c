@@ -14,6 +14,7 @@ static void for_each_passed_fd(struct msghdr *msg, fd_visitor visit, bool arg)
 {
 	if (!msg->msg_control || msg->msg_controllen < sizeof(struct cmsghdr))
 		return;
+	door_enter();
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
 			continue;
@@ -24,6 +25,7 @@ static void for_each_passed_fd(struct msghdr *msg, fd_visitor visit, bool arg)
 			visit(fd, arg);
 		}
 	}
+	door_leave();
 }
 
 static void visit_send(int fd, bool unused)

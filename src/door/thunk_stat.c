@@ -19,7 +19,7 @@ static int thunk_fstatat(int dirfd, const char *path, struct stat *st, int at)
 		if (THUNK_CALL(&ours, SYS_newfstatat, dirfd, path, st, at))
 			return (int)ours;
 	int err = real.fstatat(dirfd, path, st, at);
-	if (path_retry(path, err ? errno : 0, err ? 0 : st->st_dev) &&
+	if (path_retry(dirfd, path, err ? errno : 0, err ? 0 : st->st_dev) &&
 	    THUNK_WALK(&ours, SYS_newfstatat, dirfd, path, st, at))
 		return (int)ours;
 	return err;
@@ -128,7 +128,7 @@ DOOR_EXPORT int statx(int dirfd, const char *restrict path, int at, unsigned mas
 			return (int)ours;
 	int err = real.statx(dirfd, path, at, mask, stx);
 	dev_t dev = err ? 0 : makedev(stx->stx_dev_major, stx->stx_dev_minor);
-	if (path_retry(path, err ? errno : 0, dev) && THUNK_WALK(&ours, SYS_statx, dirfd, path, at, mask, stx))
+	if (path_retry(dirfd, path, err ? errno : 0, dev) && THUNK_WALK(&ours, SYS_statx, dirfd, path, at, mask, stx))
 		return (int)ours;
 	return err;
 }

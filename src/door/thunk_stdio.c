@@ -104,9 +104,9 @@ static bool must_look_again(const char *path, FILE *stream)
 {
 	struct stat st;
 	if (!stream)
-		return path_retry(path, errno, 0);
+		return path_retry(AT_FDCWD, path, errno, 0);
 	return strncmp(path, "/usr/", 5) != 0 && strncmp(path, "/etc/", 5) != 0 && strncmp(path, "/proc/", 6) != 0 &&
-	       real.fstat(fileno(stream), &st) == 0 && path_retry(path, 0, st.st_dev);
+	       real.fstat(fileno(stream), &st) == 0 && path_retry(AT_FDCWD, path, 0, st.st_dev);
 }
 
 DOOR_EXPORT FILE *fopen(const char *restrict path, const char *restrict mode)

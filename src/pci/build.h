@@ -79,4 +79,7 @@ void pci_port_destroy(struct pci_port *port);
 uint32_t pci_config_get(const struct pci_function *fn, unsigned offset, unsigned len);
 void pci_config_set(struct pci_function *fn, unsigned offset, uint32_t value, unsigned len);
 
+/* The memfd behind every mappable page of the tree: a door keeps the program's hands off it. */
+int pci_memory_fd(const struct pci_memory *m);
+
 #endif

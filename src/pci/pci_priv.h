@@ -56,7 +56,6 @@ void pci_memory_destroy(struct pci_memory *m);
 /* [*offset, *offset + len) of the file behind pci_memory_fd(), mapped at *host. */
 int pci_memory_alloc(struct pci_memory *m, uint64_t len, uint64_t *offset, char **host);
 void pci_memory_free(struct pci_memory *m, uint64_t len, char *host);
-int pci_memory_fd(const struct pci_memory *m);
 
 /* bar.c */
 void bar_fini(struct pci_bar *bar);
