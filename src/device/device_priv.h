@@ -3,6 +3,7 @@
 #ifndef BARTER_DEVICE_PRIV_H
 #define BARTER_DEVICE_PRIV_H
 
+#include "base/list.h"
 #include "device/device.h"
 #include "pci/dma.h"
 
@@ -25,6 +26,11 @@ struct device {
 	bool has_ids;			 /* pci_function_init() has been called */
 	int build_error;		 /* what the first failed device_add_*() answered */
 	int64_t msix_table[PCI_NR_BARS]; /* where a BAR has its region for the table; -1: nowhere */
+	struct list workers;		 /* immutable after the build */
 };
+
+/* Makes the thread, unless it is there. With no memory for it the device stays silent until the next reset. */
+void device_worker_start(struct device_worker *w);
+void device_workers_start(struct device *d);
 
 #endif

@@ -36,6 +36,8 @@ static void device_reset(void *model)
 
 	if (d->state && d->model->reset)
 		d->model->reset(d->state);
+	/* A driver that opens the device resets it first. */
+	device_workers_start(d);
 }
 
 static void device_config_written(void *model, unsigned offset, unsigned len)
@@ -283,6 +285,7 @@ int device_create(const struct device_model *m, const struct device_setting *set
 		return -ENOMEM;
 	d->model = m;
 	d->fn.root = root;
+	list_init(&d->workers);
 	for (unsigned i = 0; i < PCI_NR_BARS; i++)
 		d->msix_table[i] = -1;
 	err = device_config_init(&d->config, m, settings, nr_settings);

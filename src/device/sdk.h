@@ -134,8 +134,8 @@ enum device_dma_status device_dma_copy(struct device_dma *dma, uint32_t run, iov
 bool device_dma_failed_write(const struct device_dma *dma);
 
 /*
- * Workers. The thread is started by the first device_worker_wake() and sleeps in device_worker_wait(). run() is called
- * again and again: it does what there is to do and then waits. A wake-up between looking and waiting is not lost.
+ * Workers. The thread is made when a driver opens the device and sleeps in device_worker_wait(). run() is called again
+ * and again: it does what there is to do and then waits. A wake-up before that is not lost.
  */
 typedef void (*device_worker_fn)(void *model);
 struct device_worker *device_worker_create(struct device *d, const char *name, device_worker_fn run, void *model);

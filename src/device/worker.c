@@ -6,8 +6,8 @@
  * wait() consumes WOKEN or goes from BUSY to SLEEPING, so a wake-up between looking and waiting is never lost. STOPPING
  * is final: it makes every wait() return at once.
  *
- * The first wake() may come from the handler that traps a register store. That is safe: such a thread was stopped at an
- * instruction of the program's own and holds no lock of the C library, so it may create a thread.
+ * Threads are made when a driver opens the device (its first reset), never by a wake-up: that may come from the handler
+ * that traps a register store, where nothing may allocate.
  */
 #include <linux/futex.h>
 #include <pthread.h>
@@ -21,7 +21,6 @@
 #include "device/device_priv.h"
 
 enum worker_state { WORKER_BUSY, WORKER_WOKEN, WORKER_SLEEPING, WORKER_STOPPING };
-enum worker_thread { THREAD_NONE, THREAD_STARTING, THREAD_RUNNING };
 
 #define WORKER_STACK_BYTES (256u << 10)
 
@@ -30,8 +29,9 @@ struct device_worker {
 	void *model;
 	char name[16]; /* as far as the kernel keeps it */
 	_Atomic uint32_t state;
-	_Atomic uint32_t thread_state;
-	pthread_t thread; /* valid once thread_state is THREAD_RUNNING */
+	struct list node; /* in the device's list */
+	bool has_thread;  /* guarded by the function's lock, until destroy */
+	pthread_t thread;
 	/* The worker's own. */
 	bool spinning;
 	int max_spinning;	  /* processors - 1 */
@@ -71,24 +71,29 @@ static void worker_signal_mask(sigset_t *mask)
 		sigdelset(mask, faults[i]);
 }
 
-static void worker_start(struct device_worker *w)
+void device_worker_start(struct device_worker *w)
 {
-	uint32_t none = THREAD_NONE;
 	pthread_attr_t attr;
 	sigset_t mask, old;
-	int err;
 
-	if (!atomic_compare_exchange_strong(&w->thread_state, &none, THREAD_STARTING))
+	if (w->has_thread)
 		return;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, WORKER_STACK_BYTES);
 	worker_signal_mask(&mask);
 	pthread_sigmask(SIG_SETMASK, &mask, &old);
-	err = pthread_create(&w->thread, &attr, worker_main, w);
+	w->has_thread = pthread_create(&w->thread, &attr, worker_main, w) == 0;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
-	/* Out of threads: the device stays silent, and the next doorbell tries again. */
-	atomic_store(&w->thread_state, err ? THREAD_NONE : THREAD_RUNNING);
+}
+
+void device_workers_start(struct device *d)
+{
+	struct device_worker *w;
+
+	device_assert_locked(d);
+	list_for_each (w, &d->workers, node)
+		device_worker_start(w);
 }
 
 static int processors(void)
@@ -110,6 +115,7 @@ struct device_worker *device_worker_create(struct device *d, const char *name, d
 	w->nr_spinning = &d->fn.root->nr_spinning;
 	for (size_t i = 0; i < sizeof(w->name) - 1 && name[i]; i++)
 		w->name[i] = name[i];
+	list_add_tail(&d->workers, &w->node);
 	return w;
 }
 
@@ -119,8 +125,9 @@ void device_worker_destroy(struct device_worker *w)
 		return;
 	if (atomic_exchange(&w->state, WORKER_STOPPING) == WORKER_SLEEPING)
 		futex_wake(&w->state);
-	if (atomic_load(&w->thread_state) == THREAD_RUNNING)
+	if (w->has_thread)
 		pthread_join(w->thread, NULL);
+	list_del(&w->node);
 	free(w);
 }
 
@@ -135,8 +142,6 @@ void device_worker_wake(struct device_worker *w)
 			futex_wake(&w->state);
 		break;
 	}
-	if (atomic_load_explicit(&w->thread_state, memory_order_relaxed) == THREAD_NONE)
-		worker_start(w);
 }
 
 void device_worker_wait(struct device_worker *w)

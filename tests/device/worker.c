@@ -39,6 +39,7 @@ static int setup(void **state)
 
 	memset(j, 0, sizeof(*j));
 	j->device.fn.root = &j->root;
+	list_init(&j->device.workers);
 	j->worker = device_worker_create(&j->device, "a name that is too long", run, j);
 	assert_non_null(j->worker);
 	*state = j;
@@ -65,13 +66,17 @@ static unsigned nr_threads(void)
 	return nr;
 }
 
-static void test_no_thread_before_the_first_wake(void **state)
+/* A wake-up makes no thread, and waits for one. */
+static void test_no_thread_before_the_start(void **state)
 {
 	struct job *j = *state;
 	unsigned before = nr_threads();
 
-	assert_int_equal(before, 1);
 	device_worker_wake(j->worker);
+	assert_int_equal(nr_threads(), before);
+	assert_int_equal(before, 1);
+	device_worker_start(j->worker);
+	device_worker_start(j->worker);
 	while (!j->runs)
 		sched_yield();
 	/* ThreadSanitizer adds one of its own. */
@@ -94,6 +99,7 @@ static void test_no_wake_is_lost(void **state)
 	struct job *j = *state;
 	pthread_t threads[3];
 
+	device_worker_start(j->worker);
 	for (unsigned i = 0; i < 3; i++)
 		pthread_create(&threads[i], NULL, ask, j);
 	for (unsigned i = 0; i < 3; i++)
@@ -117,6 +123,7 @@ static void test_sleeps_when_not_woken(void **state)
 	struct job *j = *state;
 	unsigned runs;
 
+	device_worker_start(j->worker);
 	device_worker_wake(j->worker);
 	usleep(5000);
 	runs = j->runs;
@@ -162,6 +169,7 @@ static void test_signals_are_the_programs(void **state)
 	sigset_t mask, old;
 
 	signal(SIGUSR1, on_signal);
+	device_worker_start(j->worker);
 	device_worker_wake(j->worker);
 	while (!j->runs)
 		sched_yield();
@@ -181,8 +189,8 @@ static void test_signals_are_the_programs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		JOB_TEST(test_no_thread_before_the_first_wake), JOB_TEST(test_no_wake_is_lost),
-		JOB_TEST(test_sleeps_when_not_woken),		JOB_TEST(test_spin_budget),
+		JOB_TEST(test_no_thread_before_the_start), JOB_TEST(test_no_wake_is_lost),
+		JOB_TEST(test_sleeps_when_not_woken),	   JOB_TEST(test_spin_budget),
 		JOB_TEST(test_signals_are_the_programs),
 	};
 
