@@ -20,6 +20,11 @@ static inline double now_ns(void)
 }
 
 void result(const char *key, double ns);
+/*
+ * Nanoseconds of one round in the best of some short bursts: short, so that another program that wants the processor
+ * does not stretch every one of them.
+ */
+double best_burst(void (*burst)(void *arg, unsigned rounds), void *arg, unsigned rounds);
 double null_syscall_ns(void);	       /* not through libc, which barter may stand in front of */
 void *anonymous(size_t len, int byte); /* mmapped; byte < 0: not touched */
 

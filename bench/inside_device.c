@@ -18,6 +18,13 @@
 
 enum { REG_INTRCTRL = 0x03, REG_DMACOUNT = 0x86, CONTROL_WRITE_BACK = 0x08, DESCRIPTOR_WORDS = 16 };
 
+static inline void relax(void)
+{
+#ifdef __x86_64__
+	__builtin_ia32_pause();
+#endif
+}
+
 struct setup {
 	int iommufd;
 	uint32_t ioas;
@@ -86,44 +93,41 @@ void inside_copy(unsigned repetitions)
 	copy_leaves(&s, to, from, 2 * MIB, "copy_2m", repetitions);
 }
 
-static void store_trapped(struct setup *s, unsigned repetitions)
+static void burst_store_trapped(void *arg, unsigned rounds)
 {
-	enum { STORES = 500 };
+	struct setup *s = arg;
 
-	for (unsigned i = 0; i < repetitions; i++) {
-		double start = now_ns();
-		for (int j = 0; j < STORES; j++)
-			s->engine.registers[REG_INTRCTRL] = 0x08;
-		result("store_trapped", (now_ns() - start) / STORES);
-	}
+	for (unsigned i = 0; i < rounds; i++)
+		s->engine.registers[REG_INTRCTRL] = 0x08;
 }
 
 /*
  * A descriptor more is handed over as soon as the last one has completed, so the page is polled; the action is over
  * when the completion has been written.
  */
+static void burst_store_polled(void *arg, unsigned rounds)
+{
+	struct engine *e = &((struct setup *)arg)->engine;
+
+	engine_start(e, 0, 1, BY_WRITE_BACK, true);
+	for (unsigned done = 1; done < rounds; done++) {
+		while (engine_progress(e, 0) != done)
+			relax();
+		*(volatile uint16_t *)(e->registers + REG_DMACOUNT) = (uint16_t)(done + 1);
+	}
+	engine_wait(e, 0, rounds, BY_WRITE_BACK);
+}
+
 static void store_polled(struct setup *s, unsigned repetitions)
 {
-	enum { STORES = 2000 };
 	struct engine *e = &s->engine;
 
 	for (unsigned i = 0; i < e->nr; i++) {
 		engine_describe(e, i, RING_IOVA + 63 * PAGE, RING_IOVA + 62 * PAGE, 8);
 		((uint32_t *)e->ring)[(size_t)i * DESCRIPTOR_WORDS + 1] = CONTROL_WRITE_BACK;
 	}
-	for (unsigned i = 0; i < repetitions; i++) {
-		engine_start(e, 0, 1, BY_WRITE_BACK, true);
-		while (engine_progress(e, 0) != 1)
-			;
-		double start = now_ns();
-		for (unsigned j = 2; j < STORES; j++) {
-			*(volatile uint16_t *)(e->registers + REG_DMACOUNT) = (uint16_t)j;
-			while (engine_progress(e, 0) != j)
-				__builtin_ia32_pause();
-		}
-		result("store_polled", (now_ns() - start) / (STORES - 2));
-		engine_wait(e, 0, STORES - 1, BY_WRITE_BACK);
-	}
+	for (unsigned i = 0; i < repetitions; i++)
+		result("store_polled", best_burst(burst_store_polled, s, 1000));
 }
 
 void inside_store(unsigned repetitions)
@@ -131,7 +135,8 @@ void inside_store(unsigned repetitions)
 	struct setup s;
 
 	setup_engine(&s, 64 * PAGE);
-	store_trapped(&s, repetitions);
+	for (unsigned i = 0; i < repetitions; i++)
+		result("store_trapped", best_burst(burst_store_trapped, &s, 200));
 	store_polled(&s, repetitions);
 }
 
@@ -153,7 +158,7 @@ void inside_doorbell(unsigned repetitions)
 		double start = now_ns();
 		*(volatile uint16_t *)(s.engine.registers + REG_DMACOUNT) = 1;
 		while (*to != (char)(i + 101))
-			__builtin_ia32_pause();
+			relax();
 		result("doorbell", now_ns() - start);
 		usleep(1000);
 	}

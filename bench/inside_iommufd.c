@@ -12,51 +12,71 @@
 #define PAGE 4096ull
 #define GIB (1ull << 30)
 
+struct target {
+	int iommufd;
+	uint32_t ioas;
+	void *page;
+};
+
+static void burst_null_ioctl(void *arg, unsigned rounds)
+{
+	struct target *t = arg;
+
+	for (unsigned i = 0; i < rounds; i++)
+		if (ioctl(t->iommufd, _IO(';', 0xf0), 0) == 0)
+			exit(1);
+}
+
 void inside_null(unsigned repetitions)
 {
-	enum { CALLS = 50000 };
-	int iommufd = iommufd_open();
+	struct target t = {.iommufd = iommufd_open()};
 
 	for (unsigned i = 0; i < repetitions; i++) {
 		result("null_syscall", null_syscall_ns());
-		double start = now_ns();
-		for (int j = 0; j < CALLS; j++)
-			if (ioctl(iommufd, _IO(';', 0xf0), 0) == 0)
-				exit(1);
-		result("null_ioctl", (now_ns() - start) / CALLS);
+		result("null_ioctl", best_burst(burst_null_ioctl, &t, 10000));
+	}
+}
+
+/* An IOAS with a device attached: maps pin, check the memory and fill a page table. */
+static uint32_t ioas_with_engine(int iommufd)
+{
+	uint32_t ioas = ioas_create(iommufd);
+	struct function f;
+
+	must(function_find(0x8086, 0x2021, 0x0880, &f, 1) == 0 ? -ENODEV : 0, "an engine");
+	function_open(&f, iommufd, true);
+	function_attach(&f, ioas);
+	return ioas;
+}
+
+static void burst_page(void *arg, unsigned rounds)
+{
+	struct target *t = arg;
+
+	for (unsigned i = 0; i < rounds; i++) {
+		must(map_at(t->iommufd, t->ioas, t->page, PAGE, GIB), "IOAS_MAP");
+		must(unmap(t->iommufd, t->ioas, GIB, PAGE), "IOAS_UNMAP");
 	}
 }
 
 void inside_page(unsigned repetitions)
 {
-	enum { ROUNDS = 20000 };
-	int iommufd = iommufd_open();
-	uint32_t ioas = ioas_create(iommufd);
-	void *page = anonymous(PAGE, 1);
+	struct target t = {.iommufd = iommufd_open(), .page = anonymous(PAGE, 1)};
 
+	t.ioas = ioas_with_engine(t.iommufd);
 	for (unsigned i = 0; i < repetitions; i++) {
 		result("null_syscall", null_syscall_ns());
-		double start = now_ns();
-		for (int j = 0; j < ROUNDS; j++) {
-			must(map_at(iommufd, ioas, page, PAGE, GIB), "IOAS_MAP");
-			must(unmap(iommufd, ioas, GIB, PAGE), "IOAS_UNMAP");
-		}
-		result("map_unmap", (now_ns() - start) / ROUNDS);
+		result("map_unmap", best_burst(burst_page, &t, 1000));
 	}
 }
 
-/* With a device attached, so that there is a page table to fill. */
 void inside_gib(unsigned repetitions)
 {
 	int iommufd = iommufd_open();
-	uint32_t ioas = ioas_create(iommufd);
+	uint32_t ioas = ioas_with_engine(iommufd);
 	char *memory = anonymous(GIB, -1);
-	struct function f;
 	uint64_t iova;
 
-	must(function_find(0x8086, 0x2021, 0x0880, &f, 1) == 0 ? -ENODEV : 0, "an engine");
-	function_open(&f, iommufd, true);
-	function_attach(&f, ioas);
 	/* The first time takes memory for tables. */
 	must(map_at(iommufd, ioas, memory, GIB, 8 * GIB + PAGE), "IOAS_MAP");
 	must(unmap(iommufd, ioas, 8 * GIB + PAGE, GIB), "IOAS_UNMAP");

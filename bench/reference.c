@@ -11,15 +11,32 @@
 
 #include "bench.h"
 
-enum { SYSCALLS = 20000, SEGVS = 2000, WAKES = 2000 };
+enum { BURSTS = 10, SYSCALLS = 2000, SEGVS = 200, WAKES = 200 };
 
-double null_syscall_ns(void)
+/* The best of short bursts, as bench-inside measures. */
+static double best_burst(double (*burst)(void))
+{
+	double best = burst();
+
+	for (int i = 1; i < BURSTS; i++) {
+		double ns = burst();
+		best = ns < best ? ns : best;
+	}
+	return best;
+}
+
+static double burst_syscalls(void)
 {
 	double start = now_ns();
 
 	for (int i = 0; i < SYSCALLS; i++)
 		syscall(SYS_getppid);
 	return (now_ns() - start) / SYSCALLS;
+}
+
+double null_syscall_ns(void)
+{
+	return best_burst(burst_syscalls);
 }
 
 /* The handler steps over the load that faulted, as a trap that has done its work does. */
@@ -32,7 +49,7 @@ static void on_segv(int sig, siginfo_t *info, void *context)
 #endif
 }
 
-static double segv_ns(void)
+static double burst_segv(void)
 {
 	struct sigaction sa = {.sa_sigaction = on_segv, .sa_flags = SA_SIGINFO}, old;
 	char *hole = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -80,7 +97,7 @@ static void *partner(void *arg)
 }
 
 /* Two threads wake each other in turn; half of a round is one wake. */
-static double futex_wake_ns(void)
+static double burst_futex_wake(void)
 {
 	struct ball ball = {0};
 	pthread_t thread;
@@ -100,7 +117,7 @@ void reference_measure(struct bench *b)
 {
 	for (unsigned i = 0; i < b->repetitions; i++) {
 		samples_add(&b->null_syscall, null_syscall_ns());
-		samples_add(&b->segv, segv_ns());
-		samples_add(&b->futex_wake, futex_wake_ns());
+		samples_add(&b->segv, best_burst(burst_segv));
+		samples_add(&b->futex_wake, best_burst(burst_futex_wake));
 	}
 }
