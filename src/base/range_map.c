@@ -352,7 +352,10 @@ static int first_insert(struct range_map *m, uint64_t start, uint64_t last, void
 
 	if (!leaf)
 		return -ENOMEM;
-	*leaf = (struct range_map_node){.nr = 1, .start = {start}, .last = {last}, .slot = {value}};
+	leaf->nr = 1;
+	leaf->start[0] = start;
+	leaf->last[0] = last;
+	leaf->slot[0] = value;
 	*m = (struct range_map){.root = leaf, .nr_ranges = 1, .height = 1};
 	return 0;
 }
@@ -434,8 +437,7 @@ static void path_shrink(struct range_map *m, struct path *path)
 		m->height--;
 		free(root);
 	}
-	if (m->root->nr == 0)
-		range_map_fini(m);
+	/* The last node stays: a map that fills and empties again and again allocates nothing. */
 }
 
 void *range_map_remove(struct range_map *m, uint64_t start)
