@@ -139,12 +139,12 @@ long vfio_bind_ioctl(struct vfio_open *o, struct file *f, struct task *t, uaddr_
 		return err;
 	if (is_owner(o))
 		return refuse(t->trace, -EINVAL, "VFIO_DEVICE_BIND_IOMMUFD: this file is bound already");
+	err = check_token(t, &b);
+	if (err)
+		return err;
 	err = ctx_lookup(t, b.iommufd, &ctx);
 	if (err)
 		return err;
-	err = check_token(t, &b);
-	if (err)
-		goto err_ctx;
 	mutex_lock(&o->v->lock);
 	err = bind_locked(o, ctx, &b.out_devid);
 	mutex_unlock(&o->v->lock);

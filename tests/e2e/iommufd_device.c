@@ -3,98 +3,19 @@
  * What /dev/iommu answers about devices: attach, page tables, pinned memory, and device memory as dma-bufs. Needs a
  * memory card with ivshmem's ids and one more function on vfio-pci, each alone in its IOMMU group.
  */
-#include <dirent.h>
 #include <linux/iommufd.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <stdbool.h>
 
 #include "answers.h"
+#include "devices.h"
 
 enum { R = IOMMU_IOAS_MAP_READABLE, W = IOMMU_IOAS_MAP_WRITEABLE, FIXED = IOMMU_IOAS_MAP_FIXED_IOVA };
 
-struct device {
-	char name[64], group[64], cdev[300];
-	bool is_card;
-	int fd;
-	uint32_t id;
-};
-
-static struct device all[64], card, other;
-static int nr_all, iommu;
+static struct device card, other;
+static int iommu;
 static char *low;
-
-static void read_text(const char *dir, const char *file, char *buf, size_t len)
-{
-	char path[300];
-	int fd;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", dir, file);
-	fd = open(path, O_RDONLY);
-	n = fd < 0 ? 0 : read(fd, buf, len - 1);
-	buf[n < 0 ? 0 : n] = 0;
-	if (fd >= 0)
-		close(fd);
-}
-
-static void find_cdev(struct device *d)
-{
-	char path[300];
-	struct dirent *e;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", d->name);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir)))
-		if (strncmp(e->d_name, "vfio", 4) == 0)
-			snprintf(d->cdev, sizeof(d->cdev), "/dev/vfio/devices/%s", e->d_name);
-	if (dir)
-		closedir(dir);
-}
-
-static void find_devices(void)
-{
-	DIR *dir = opendir("/sys/bus/pci/devices");
-	struct dirent *e;
-	char path[300], vendor[32], device[32];
-
-	while (dir && (e = readdir(dir))) {
-		struct device *d = &all[nr_all];
-		ssize_t n;
-
-		if (e->d_name[0] == '.' || nr_all == 64)
-			continue;
-		snprintf(d->name, sizeof(d->name), "%.60s", e->d_name);
-		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", d->name);
-		n = readlink(path, d->group, sizeof(d->group) - 1);
-		if (n <= 0)
-			continue;
-		d->group[n] = 0;
-		read_text(d->name, "vendor", vendor, sizeof(vendor));
-		read_text(d->name, "device", device, sizeof(device));
-		d->is_card = strncmp(vendor, "0x1af4", 6) == 0 && strncmp(device, "0x1110", 6) == 0;
-		find_cdev(d);
-		nr_all++;
-	}
-	if (dir)
-		closedir(dir);
-}
-
-static bool choose(struct device *out, bool is_card)
-{
-	for (int i = 0; i < nr_all; i++) {
-		int same = 0;
-
-		for (int j = 0; j < nr_all; j++)
-			same += all[j].cdev[0] && strcmp(all[i].group, all[j].group) == 0;
-		if (all[i].cdev[0] && all[i].is_card == is_card && same == 1) {
-			*out = all[i];
-			return true;
-		}
-	}
-	return false;
-}
 
 static void open_device(struct device *d)
 {
