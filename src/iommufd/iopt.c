@@ -96,7 +96,7 @@ static void areas_destroy(struct iopt_area *chain)
 }
 
 /*
- * Domains that hold the area lose it. domains_lock is held, or nobody else knows the area.
+ * Domains that hold the area lose it. domains_lock or iova_lock is held.
  */
 static void area_unfill(struct iopt *iopt, struct iopt_area *a, const struct iopt_domain *up_to)
 {
@@ -294,11 +294,9 @@ int iopt_unmap(struct iopt *iopt, iova_t iova, iova_t last, bool everything, uin
 	int err;
 
 	*unmapped = 0;
-	rwlock_read_lock(&iopt->domains_lock);
 	mutex_lock(&iopt->iova_lock);
 	err = areas_take_locked(iopt, iova, last, &chain, unmapped);
 	mutex_unlock(&iopt->iova_lock);
-	rwlock_unlock(&iopt->domains_lock);
 
 	if (!err && !chain && !everything)
 		err = refuse(iopt->trace, -ENOENT, "IOMMU_IOAS_UNMAP: nothing is mapped at 0x%llx-0x%llx",

@@ -7,9 +7,10 @@
  * every area, but for those whose device memory was revoked. IOVAs are counted in bytes; `last` is inclusive because
  * the space ends at 2^64 - 1. Until a domain is there any byte alignment is accepted, as on Linux.
  *
- * Locks: domains_lock (read: map and unmap; write: add and remove a domain), then iova_lock. While a map is under way
- * its areas are in the tree but not complete: they keep their IOVAs and nothing else can be done with them. Completing
- * and undoing happen under the same read hold of domains_lock, so a writer never meets an incomplete area.
+ * Locks: domains_lock, then iova_lock. Adding and removing a domain holds both, so either of them keeps the list of
+ * domains as it is. A map fills domains under a read hold of domains_lock, for pinning may take its time; meanwhile its
+ * areas are in the tree but not complete: they keep their IOVAs and nothing else can be done with them. Completing and
+ * undoing happen under the same hold, so a writer never meets an incomplete area. Unmap does with iova_lock.
  */
 #ifndef BARTER_IOMMUFD_IOPT_H
 #define BARTER_IOMMUFD_IOPT_H
@@ -52,7 +53,7 @@ struct iopt_reserved {
 
 /* A domain as the IOAS keeps it. */
 struct iopt_domain {
-	struct list node; /* guarded by domains_lock */
+	struct list node; /* guarded by both locks */
 	struct iommu_domain *domain;
 	struct iopt_reserved below, above; /* what its aperture leaves out */
 };

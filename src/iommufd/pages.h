@@ -38,7 +38,7 @@ struct iopt_pages {
 	struct list mappings;			/* struct iopt_mapping */
 
 	struct iopt_area first; /* the area of the call that made the object: one allocation a map */
-	struct pinned pinned;	/* when is_pinned; last, for it is not zeroed at birth */
+	struct pinned pinned;	/* when is_pinned */
 };
 
 /* One reference each. len is not 0 and start + len does not wrap. */

@@ -10,7 +10,15 @@ enum { PAGES_PER_WORD = 64 };
 
 void phys_region_init(struct phys_region *r, enum phys_kind kind, uint64_t len)
 {
-	*r = (struct phys_region){.kind = kind, .len = len, .fd = -1};
+	r->kind = kind;
+	r->base = 0;
+	r->len = len;
+	atomic_init(&r->host, NULL);
+	r->fd = -1;
+	r->fd_offset = 0;
+	r->ops = NULL;
+	r->polled_pages = NULL;
+	r->owner = NULL;
 	/* Pages come and go with every IOAS map, and have no registers to watch. */
 	if (kind == PHYS_PAGES)
 		return;
