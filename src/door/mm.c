@@ -21,6 +21,7 @@ static struct mm *mm_create(void)
 	mm->empty_fd = memfd_create("barter-empty", MFD_CLOEXEC);
 	mm->low = UINT64_MAX;
 	mm->mem_fd = -1;
+	mm->maps_fd = -1;
 	if (mm->empty_fd >= 0) {
 		mm->empty_fd = fd_keep(mm->empty_fd);
 		return mm;

@@ -106,7 +106,7 @@ int task_pin(struct task *t, uaddr_t start, uint64_t len, bool write, struct pin
 	err = pin_announce(mm, p, start, len);
 	if (err)
 		return err;
-	err = pin_check(start, len, write);
+	err = pin_check(mm, start, len, write);
 	if (err)
 		task_unpin(t, p);
 	return err;

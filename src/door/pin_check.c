@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "door/fd_table.h"
 #include "door/pin_priv.h"
 #include "door/uaccess.h"
 
@@ -30,7 +31,26 @@ struct procmap_query {
 
 static int maps_open(void)
 {
-	return real.open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+	int fd = real.open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Kept open: opening it takes ten times as long as asking. */
+static int maps_fd(struct mm *mm)
+{
+	int fd = atomic_load_explicit(&mm->maps_fd, memory_order_acquire), none = -1;
+
+	if (fd >= 0)
+		return fd;
+	fd = maps_open();
+	if (fd < 0)
+		return fd;
+	fd = fd_keep(fd);
+	if (atomic_compare_exchange_strong(&mm->maps_fd, &none, fd))
+		return fd;
+	fd_drop(fd);
+	return none;
 }
 
 static int query(int fd, uaddr_t addr, struct pin_vma *vma)
@@ -91,15 +111,20 @@ static int scan(int fd, uaddr_t addr, struct pin_vma *vma)
 	return -ENOENT;
 }
 
-int pin_vma_find(uaddr_t addr, struct pin_vma *vma)
+int pin_vma_find(struct mm *mm, uaddr_t addr, struct pin_vma *vma)
 {
-	int fd = maps_open(), err;
+	int fd = maps_fd(mm), err;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = query(fd, addr, vma);
-	if (err == -ENOTTY)
-		err = scan(fd, addr, vma);
+	if (err != -ENOTTY)
+		return err;
+	/* Reading moves a position that other threads share. */
+	fd = maps_open();
+	if (fd < 0)
+		return fd;
+	err = scan(fd, addr, vma);
 	real.close(fd);
 	return err;
 }
@@ -114,7 +139,7 @@ static int check_vma(const struct pin_vma *vma, uaddr_t end, bool write)
 	return vma->has_file ? uaccess_touch(last_page, BARTER_PAGE_SIZE, false) : 0;
 }
 
-int pin_check(uaddr_t start, uint64_t len, bool write)
+int pin_check(struct mm *mm, uaddr_t start, uint64_t len, bool write)
 {
 	struct pin_vma vma;
 	int err;
@@ -122,7 +147,7 @@ int pin_check(uaddr_t start, uint64_t len, bool write)
 	if (len <= TOUCH_MAX_PAGES * BARTER_PAGE_SIZE)
 		return uaccess_touch(start, len, write);
 	for (uaddr_t at = start; at < start + len; at = vma.end) {
-		err = pin_vma_find(at, &vma);
+		err = pin_vma_find(mm, at, &vma);
 		if (!err)
 			err = check_vma(&vma, start + len, write);
 		if (err)

@@ -5,7 +5,9 @@
 
 #include "base/types.h"
 
+struct mm;
+
 /* 0, or -EFAULT for a hole or a mapping that does not allow it. Page aligned. No lock held: it may fault and wait. */
-int pin_check(uaddr_t start, uint64_t len, bool write);
+int pin_check(struct mm *mm, uaddr_t start, uint64_t len, bool write);
 
 #endif

@@ -180,7 +180,7 @@ static int evict_segment_locked(struct mm *mm, const struct eviction *ev, uaddr_
 
 	for (uaddr_t at = start; at < end; at = vma.end) {
 		/* Gone without our notice: there is nothing left to move. */
-		if (pin_vma_find(at, &vma))
+		if (pin_vma_find(mm, at, &vma))
 			return 0;
 		int err = evict_run_locked(mm, ev, at, MIN(end, vma.end), vma.shared);
 		if (err)
@@ -276,7 +276,7 @@ static int shut_out_locked(struct mm *mm, struct pin_node *n)
 	struct pin_vma vma;
 	int err;
 
-	if (pin_vma_find(n->start, &vma) == 0 && vma.shared)
+	if (pin_vma_find(mm, n->start, &vma) == 0 && vma.shared)
 		return pin_evict_locked(mm, n->start, n->len, PIN_EVICT_UNMAP);
 	err = mem_open_locked(mm);
 	if (!err)

@@ -54,6 +54,6 @@ struct pin_vma {
 	bool readable, writable, shared, has_file;
 };
 /* 0, -ENOENT when nothing is mapped there, or another -errno. */
-int pin_vma_find(uaddr_t addr, struct pin_vma *vma);
+int pin_vma_find(struct mm *mm, uaddr_t addr, struct pin_vma *vma);
 
 #endif
