@@ -80,6 +80,40 @@ static void route_line(struct pci_function *fn)
 	fn->config[PCI_INTERRUPT_LINE] = 16 + (pin - 1 + (at->devfn >> 3)) % 4;
 }
 
+static uint16_t link_status(const struct pci_function *fn)
+{
+	return pci_config_get(fn, fn->cap_exp + PCI_EXP_LNKSTA, 2);
+}
+
+static void set_link(struct pci_function *fn, uint16_t speed_and_width)
+{
+	uint16_t mask = PCI_EXP_LNKSTA_CLS | PCI_EXP_LNKSTA_NLW;
+
+	pci_config_set(fn, fn->cap_exp + PCI_EXP_LNKSTA, (link_status(fn) & ~mask) | speed_and_width, 2);
+}
+
+/* Both ends of a link run at what the lesser of them can. Without a device below, the port's link is down. */
+static void train_link(struct pci_port *port)
+{
+	struct pci_function *below =
+		list_empty(&port->children) ? NULL : list_first(&port->children, struct pci_function, sibling);
+	uint16_t mine = link_status(&port->fn), theirs, common;
+
+	if (port->type == PCI_PORT_UPSTREAM)
+		return;
+	if (!below) {
+		pci_config_set(&port->fn, port->fn.cap_exp + PCI_EXP_LNKSTA, 0, 2);
+		return;
+	}
+	if (!below->cap_exp)
+		return;
+	theirs = link_status(below);
+	common = MIN(mine & PCI_EXP_LNKSTA_CLS, theirs & PCI_EXP_LNKSTA_CLS) |
+		 MIN(mine & PCI_EXP_LNKSTA_NLW, theirs & PCI_EXP_LNKSTA_NLW);
+	set_link(&port->fn, common);
+	set_link(below, common);
+}
+
 static void leave_as_firmware_does(struct pci_function *fn)
 {
 	uint16_t command = PCI_COMMAND_MEMORY | (fn->is_bridge ? PCI_COMMAND_MASTER : 0);
@@ -110,6 +144,8 @@ int pci_enumerate(struct pci_root *root)
 	pci_assign_groups(root);
 	for (size_t i = 0; i < root->nr_functions; i++) {
 		route_line(root->functions[i]);
+		if (root->functions[i]->is_bridge)
+			train_link(pci_port_of(root->functions[i]));
 		leave_as_firmware_does(root->functions[i]);
 	}
 	return 0;
