@@ -61,15 +61,21 @@ static bool has_dot_component(const char *path)
 	return false;
 }
 
-/* Appends path to the normal absolute text in buf, by text alone. False: too long. */
-static bool normalise(char *buf, size_t size, const char *path)
+/*
+ * Appends path to the normal absolute text in buf, by text alone. False: too long. *through: the way leads up from
+ * inside our tree, where ".." may follow a link of ours and the text alone does not tell where it ends.
+ */
+static bool normalise(char *buf, size_t size, const char *path, bool *through)
 {
 	size_t len = strlen(buf);
+	*through = false;
 	if (len == 1)
 		len = 0;
 	while (*path) {
 		size_t n = strcspn(path, "/");
 		if (n == 2 && path[0] == '.' && path[1] == '.') {
+			buf[len] = '\0';
+			*through |= path_claim(buf) == PATH_CLAIM_INSIDE;
 			while (len > 0 && buf[--len] != '/')
 				;
 		} else if (n > 0 && !(n == 1 && path[0] == '.')) {
@@ -108,6 +114,7 @@ static bool may_begin_ours(const char *path)
 bool path_concerns(int dirfd, const char *path)
 {
 	char buf[PATH_MAX];
+	bool through;
 	if (likely(!door.has_rack) || !path)
 		return false;
 	if (path[0] == '/') {
@@ -124,7 +131,7 @@ bool path_concerns(int dirfd, const char *path)
 	} else if (path[0] == '\0' || !base_of(dirfd, buf, sizeof(buf))) {
 		return false;
 	}
-	return !normalise(buf, sizeof(buf), path) || path_claim(buf) != PATH_CLAIM_NONE;
+	return !normalise(buf, sizeof(buf), path, &through) || through || path_claim(buf) != PATH_CLAIM_NONE;
 }
 
 /* Where a symbolic link that leads to us could end by accident: a real sysfs under the same names. */
