@@ -66,7 +66,6 @@ void rig_create(struct rig *r)
 	region_create(r, &r->memory, PHYS_DEVICE);
 	region_create(r, &r->registers, PHYS_REGISTERS);
 	r->registers.ops = &model_ops;
-	r->registers.polled_pages = calloc(1, sizeof(uint64_t));
 }
 
 void rig_signals(void)
@@ -85,9 +84,8 @@ void rig_destroy(struct rig *r)
 	for (unsigned i = 0; i < 2; i++) {
 		munmap(atomic_load(&regions[i]->host), RIG_PAGES * RIG_PAGE);
 		close(regions[i]->fd);
+		phys_region_fini(regions[i]);
 	}
-	free(r->registers.polled_pages);
-	r->registers.polled_pages = NULL;
 }
 
 char *rig_place(struct rig *r, struct phys_region *region, int prot)
@@ -109,7 +107,7 @@ char *rig_place(struct rig *r, struct phys_region *region, int prot)
 	return (char *)at;
 }
 
-static int attempt(volatile char *p, bool write, int *code)
+RACES_ON_PURPOSE static int attempt(volatile char *p, bool write, int *code)
 {
 	volatile int sig;
 

@@ -16,6 +16,9 @@
 #define RIG_PAGES 8
 #define RIG_PAGE 4096ull
 
+/* Device memory is shared without locks, as on a machine: ThreadSanitizer is told to look away. */
+#define RACES_ON_PURPOSE __attribute__((no_sanitize("thread")))
+
 /* A store or load that reached the "model". */
 struct rig_access {
 	uint64_t offset, value;

@@ -294,7 +294,7 @@ static void test_loads(void **state)
 	rig.registers.fd = fd;
 }
 
-static void *store_main(void *arg)
+RACES_ON_PURPOSE static void *store_main(void *arg)
 {
 	for (unsigned i = 0; i < 2000; i++)
 		*(volatile uint32_t *)(m + 8) = i;
@@ -302,7 +302,7 @@ static void *store_main(void *arg)
 }
 
 /* Stores on two threads while the page goes back and forth: none is lost on a page that traps all the time. */
-static void test_stores_on_threads(void **state)
+RACES_ON_PURPOSE static void test_stores_on_threads(void **state)
 {
 	pthread_t threads[2];
 

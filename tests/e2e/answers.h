@@ -102,7 +102,10 @@ static inline void die(const char *what)
 	exit(2);
 }
 
-/* Anonymous memory at an address of our choice, so that what depends on alignment is the same everywhere. */
+/*
+ * Anonymous memory at an address of our choice, so that what depends on alignment is the same everywhere. The range
+ * from 0x7e9000000000 on is one that the sanitizers leave to programs.
+ */
 static inline char *memory_at(uintptr_t address, size_t len, int prot)
 {
 	char *p = mmap((void *)address, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE,

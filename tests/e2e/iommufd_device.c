@@ -241,8 +241,8 @@ static void try_attach(const char *name, uint32_t ioas)
 /* Areas that were mapped before there was a device to object. */
 static void ask_late(void)
 {
-	char *hole = memory_at(0x610000000000, 4 * 4096, PROT_READ | PROT_WRITE);
-	char *ro = memory_at(0x620000000000, 4096, PROT_READ);
+	char *hole = memory_at(0x7e9610000000, 4 * 4096, PROT_READ | PROT_WRITE);
+	char *ro = memory_at(0x7e9620000000, 4096, PROT_READ);
 	uint32_t a = new_ioas();
 	int null = open("/dev/null", O_RDWR);
 
@@ -326,9 +326,9 @@ static void ask_alignment(uint32_t a)
 
 static void ask_memory(uint32_t a)
 {
-	char *hole = memory_at(0x610000000000, 4 * 4096, PROT_READ | PROT_WRITE);
-	char *ro = memory_at(0x620000000000, 4096, PROT_READ);
-	char *none = memory_at(0x630000000000, 4096, PROT_NONE);
+	char *hole = memory_at(0x7e9610000000, 4 * 4096, PROT_READ | PROT_WRITE);
+	char *ro = memory_at(0x7e9620000000, 4096, PROT_READ);
+	char *none = memory_at(0x7e9630000000, 4096, PROT_NONE);
 	char *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char *zero = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, open("/dev/zero", O_RDWR), 0);
 	char *exe = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, open("/proc/self/exe", O_RDONLY), 0);
@@ -338,8 +338,8 @@ static void ask_memory(uint32_t a)
 	map("memory.hole", a, R | W | FIXED, hole, 4 * 4096, 0x100000);
 	map("memory.hole_left_nothing", a, R | W | FIXED, low, 4 * 4096, 0x100000);
 	map("memory.hole_automatic", a, R | W, hole, 4 * 4096, 0);
-	map("memory.nothing_there", a, R | FIXED, (void *)0x640000000000, 4096, 0x200000);
-	map("memory.nothing_there_taken", a, R | FIXED, (void *)0x640000000000, 4096, 0x10000);
+	map("memory.nothing_there", a, R | FIXED, (void *)0x7e9640000000, 4096, 0x200000);
+	map("memory.nothing_there_taken", a, R | FIXED, (void *)0x7e9640000000, 4096, 0x10000);
 	map("memory.read_only_for_write", a, R | W | FIXED, ro, 4096, 0x300000);
 	map("memory.read_only_for_write_only", a, W | FIXED, ro, 4096, 0x300000);
 	map("memory.read_only_for_read", a, R | FIXED, ro, 4096, 0x300000);
@@ -462,7 +462,7 @@ static void ask_hwpt(void)
 	map("hwpt.map_in_msi", a, R | FIXED, low, 0x1000, 0xfee00000);
 	clear(a);
 	map("hwpt.map_above", a, R | FIXED, low, 0x1000, 1ull << 60);
-	map("hwpt.map_nothing_there", a, R | FIXED, (void *)0x640000000000, 0x1000, iova);
+	map("hwpt.map_nothing_there", a, R | FIXED, (void *)0x7e9640000000, 0x1000, iova);
 	map("hwpt.map", a, R | FIXED, low, 0x1000, iova);
 	h2 = hwpt_for(other.id, h.out_hwpt_id);
 	answer("hwpt.on_hwpt", io(iommu, IOMMU_HWPT_ALLOC, &h2));
@@ -515,7 +515,7 @@ static void ask_hwpt(void)
 	answer("hwpt.destroy", destroy(h.out_hwpt_id));
 	ranges("hwpt.ranges_destroyed", a, 8);
 	h = hwpt_for(other.id, a);
-	map("hwpt.map_hole_first", a, R | FIXED, (void *)0x640000000000, 0x1000, 0x500000);
+	map("hwpt.map_hole_first", a, R | FIXED, (void *)0x7e9640000000, 0x1000, 0x500000);
 	answer("hwpt.alloc_with_hole", io(iommu, IOMMU_HWPT_ALLOC, &h));
 	clear(a);
 	h = hwpt_for(other.id, a);
@@ -754,7 +754,7 @@ int main(int argc, char **argv)
 		die("/dev/iommu");
 	open_device(&card);
 	open_device(&other);
-	low = memory_at(0x500000000000, 0x400000, PROT_READ | PROT_WRITE);
+	low = memory_at(0x7e9500000000, 0x400000, PROT_READ | PROT_WRITE);
 	ask_attach();
 	ask_ranges();
 	ask_late();

@@ -80,7 +80,7 @@ static void ask_sizes(struct row *r)
 
 static void ask_general(void)
 {
-	char *pages = memory_at(0x600000000000, 3 * 4096, PROT_READ | PROT_WRITE), *p;
+	char *pages = memory_at(0x7e9600000000, 3 * 4096, PROT_READ | PROT_WRITE), *p;
 	struct iommu_ioas_alloc *alloc;
 	struct iommu_destroy destroy = {.size = sizeof(destroy)};
 	uint32_t *size;
@@ -113,7 +113,7 @@ static void ask_general(void)
 	*(uint32_t *)pages = 0xffffffff;
 	answer("general.size_of_4g", io(iommu, IOMMU_DESTROY, pages));
 	memset(pages + 1, 0, 64);
-	*(uint32_t *)(pages + 1) = 8;
+	pages[1] = 8;
 	answer("general.unaligned_pointer", io(iommu, IOMMU_DESTROY, pages + 1));
 	memset(pages, 0, 64);
 
@@ -363,13 +363,13 @@ static void ask_map_refusals(uint32_t ioas)
 /* Without a device nothing is pinned: holes are found when a domain comes. */
 static void ask_map_memory(uint32_t ioas)
 {
-	char *hole = memory_at(0x610000000000, 4 * 4096, PROT_READ | PROT_WRITE);
-	char *ro = memory_at(0x620000000000, 4096, PROT_READ);
-	char *none = memory_at(0x630000000000, 4096, PROT_NONE);
+	char *hole = memory_at(0x7e9610000000, 4 * 4096, PROT_READ | PROT_WRITE);
+	char *ro = memory_at(0x7e9620000000, 4096, PROT_READ);
+	char *none = memory_at(0x7e9630000000, 4096, PROT_NONE);
 
 	munmap(hole + 8192, 4096);
 	map("map.hole", ioas, R | FIXED, hole, 4 * 4096, 0x100000);
-	map("map.nothing_there", ioas, R | FIXED, (void *)0x640000000000, 4096, 0x200000);
+	map("map.nothing_there", ioas, R | FIXED, (void *)0x7e9640000000, 4096, 0x200000);
 	map("map.read_only_for_write", ioas, R | W | FIXED, ro, 4096, 0x300000);
 	map("map.read_only_for_read", ioas, R | FIXED, ro, 4096, 0x400000);
 	map("map.no_access", ioas, R | FIXED, none, 4096, 0x500000);
@@ -756,7 +756,7 @@ int main(int argc, char **argv)
 	iommu = open("/dev/iommu", O_RDWR);
 	if (iommu < 0)
 		die("/dev/iommu");
-	low = memory_at(0x500000000000, 0x100000, PROT_READ | PROT_WRITE);
+	low = memory_at(0x7e9500000000, 0x100000, PROT_READ | PROT_WRITE);
 	ask_general();
 	ask_objects();
 	ask_ranges();

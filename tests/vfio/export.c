@@ -91,7 +91,8 @@ static long feature(struct fixture *x, uint32_t flags, uint32_t argsz, const voi
 		uint8_t bytes[256];
 	} arg = {.feature = {.argsz = argsz, .flags = flags}};
 
-	memcpy(arg.feature.data, data, len);
+	if (len)
+		memcpy(arg.feature.data, data, len);
 	return device_ioctl(x, VFIO_DEVICE_FEATURE, &arg);
 }
 
