@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "door/fd_table.h"
+#include "door/raw_syscall.h"
 
 static const struct lock_class mm_lock_class = {.name = "address space", .rank = LOCK_RANK_ADDRESS_SPACE};
 
@@ -200,13 +201,17 @@ void mm_release_gone(struct list *gone)
 	}
 }
 
+/*
+ * Past every interposer: the kernel replaces a mapping at one stroke, while a sanitizer's mmap() would take this for a
+ * store to all of it, racing with the program's own accesses.
+ */
 static int map_over(uaddr_t at, uint64_t len, int prot, int fd, uint64_t offset)
 {
 	int flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
 
 	if (fd < 0)
 		flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-	return real.mmap((void *)at, len, prot, flags, fd, (off_t)offset) == MAP_FAILED ? -errno : 0;
+	return (int)MIN(raw_syscall(SYS_mmap, at, len, prot, flags, fd, offset), 0L);
 }
 
 /* How a run of a region's pages is really mapped: a trapped page keeps its loads, one without memory has neither. */
@@ -266,7 +271,7 @@ static int map_run(const struct mm_part *part, const struct phys_region *r, uint
 static int protect_run(const struct mm_part *part, const struct phys_region *r, uint64_t region_offset, uaddr_t at,
 		       uint64_t len)
 {
-	return real.mprotect((void *)at, len, real_prot(r, region_offset, part->prot)) ? -errno : 0;
+	return (int)raw_syscall(SYS_mprotect, at, len, real_prot(r, region_offset, part->prot));
 }
 
 int mm_part_map_locked(struct mm *mm, const struct mm_part *part)

@@ -2,7 +2,6 @@
 #include "rig.h"
 
 #include <sys/mman.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -115,9 +114,9 @@ RACES_ON_PURPOSE static int attempt(volatile char *p, bool write, int *code)
 	sig = sigsetjmp(escape, 1);
 	if (sig == 0) {
 		if (write)
-			*p = 1;
+			__atomic_store_n(p, 1, __ATOMIC_RELAXED);
 		else
-			(void)*p;
+			(void)__atomic_load_n(p, __ATOMIC_RELAXED);
 	}
 	if (code)
 		*code = escape_code;

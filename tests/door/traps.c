@@ -297,7 +297,7 @@ static void test_loads(void **state)
 RACES_ON_PURPOSE static void *store_main(void *arg)
 {
 	for (unsigned i = 0; i < 2000; i++)
-		*(volatile uint32_t *)(m + 8) = i;
+		__atomic_store_n((uint32_t *)(m + 8), i, __ATOMIC_RELAXED);
 	return NULL;
 }
 
