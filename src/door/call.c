@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "door/call_priv.h"
+#include "door/mm.h"
 #include "door/raw_syscall.h"
 
 struct call {
@@ -286,7 +287,8 @@ static int64_t dispatch(const struct call *c)
 		if (result != DOOR_NOT_OURS)
 			return result;
 	}
-	return call_on_two(c);
+	int64_t result = call_on_two(c);
+	return result == DOOR_NOT_OURS ? mm_call(c->nr, c->a) : result;
 }
 
 int64_t door_call(struct task *t, long nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3,

@@ -88,6 +88,7 @@ static struct machine *machine_build(void)
 		door.alive = alive_map();
 	if (!door.alive || machine_create(door.desc, &m))
 		return NULL;
+	door.pid = getpid(); /* a child of the process that the library was loaded in may be the first to need one */
 	fd_mark(pci_memory_fd(m->rack->root.memory), FD_INTERNAL);
 	door.task.trace = m->trace;
 	signals_install();

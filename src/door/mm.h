@@ -101,6 +101,8 @@ int64_t mm_sys_mprotect(uaddr_t addr, uint64_t len, int prot, int key);
 int64_t mm_sys_madvise(uaddr_t addr, uint64_t len, int advice);
 int64_t mm_sys_mlock(uaddr_t addr, uint64_t len, int (*real_lock)(uaddr_t start, uint64_t len, int flags), int flags);
 int64_t mm_sys_shmat(int id, uaddr_t addr, int flags);
+/* Any of them by its system call number; DOOR_NOT_OURS for every other. */
+int64_t mm_call(long nr, const unsigned long a[6]);
 /* The program's break is about to come down to `end`: pinned memory above goes aside first. */
 void mm_break_shrinks(uaddr_t end, uaddr_t current);
 

@@ -7,6 +7,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 
 #include "door/mm.h"
 #include "door/pin.h"
@@ -125,7 +126,7 @@ int64_t mm_sys_mmap(uaddr_t addr, uint64_t len, int prot, int flags, int fd, uin
 		door_enter();
 		f = task_file_get(door_task(), fd);
 		if (f) {
-			result = len ? mmap_file(f, &req) : -EINVAL;
+			result = door_is_forked() ? -EIO : len ? mmap_file(f, &req) : -EINVAL;
 			file_put(f);
 		}
 		door_leave();
@@ -190,6 +191,28 @@ int64_t mm_sys_shmat(int id, uaddr_t addr, int flags)
 	if (!is_range(r.start, r.len) || !mm_concerns(r.start, r.len))
 		return DOOR_NOT_OURS;
 	return remove_range(&r);
+}
+
+int64_t mm_call(long nr, const unsigned long a[6])
+{
+	switch (nr) {
+	case SYS_mmap:
+		return mm_sys_mmap(a[0], a[1], (int)a[2], (int)a[3], (int)a[4], a[5]);
+	case SYS_munmap:
+		return mm_sys_munmap(a[0], a[1]);
+	case SYS_mremap:
+		return mm_sys_mremap(a[0], a[1], a[2], (int)a[3], a[4]);
+	case SYS_mprotect:
+		return mm_sys_mprotect(a[0], a[1], (int)a[2], -1);
+	case SYS_pkey_mprotect:
+		return mm_sys_mprotect(a[0], a[1], (int)a[2], (int)a[3]);
+	case SYS_madvise:
+		return mm_sys_madvise(a[0], a[1], (int)a[2]);
+	case SYS_shmat:
+		return mm_sys_shmat((int)a[0], a[1], (int)a[2]);
+	default:
+		return DOOR_NOT_OURS;
+	}
 }
 
 void mm_break_shrinks(uaddr_t end, uaddr_t current)
