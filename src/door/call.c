@@ -30,6 +30,11 @@ static bool concerns(const struct call *c, int dirfd, unsigned i)
 /* A call with one path in argument i, by directory fd dirfd. */
 #define BY_PATH(dirfd, i, answer) (concerns(c, dirfd, i) ? (answer) : DOOR_NOT_OURS)
 
+static enum path_change mknod_change(unsigned long mode)
+{
+	return S_ISREG(mode) || !(mode & S_IFMT) ? PATH_CREATE_FILE : PATH_CREATE;
+}
+
 #ifdef SYS_open
 /* The calls that name no directory fd; some machines never had them. */
 static int64_t call_old(const struct call *c)
@@ -55,8 +60,9 @@ static int64_t call_old(const struct call *c)
 		return BY_PATH(AT_FDCWD, 0, call_change(t, PATH_UNLINK, AT_FDCWD, path, false));
 	case SYS_rmdir:
 		return BY_PATH(AT_FDCWD, 0, call_change(t, PATH_RMDIR, AT_FDCWD, path, false));
-	case SYS_mkdir:
 	case SYS_mknod:
+		return BY_PATH(AT_FDCWD, 0, call_change(t, mknod_change(c->a[1]), AT_FDCWD, path, false));
+	case SYS_mkdir:
 		return BY_PATH(AT_FDCWD, 0, call_change(t, PATH_CREATE, AT_FDCWD, path, false));
 	case SYS_chmod:
 	case SYS_chown:
@@ -131,8 +137,9 @@ static int64_t call_on_path(const struct call *c)
 	case SYS_unlinkat:
 		return BY_PATH(dirfd, 1,
 			       call_change(t, c->a[2] & AT_REMOVEDIR ? PATH_RMDIR : PATH_UNLINK, dirfd, path, false));
-	case SYS_mkdirat:
 	case SYS_mknodat:
+		return BY_PATH(dirfd, 1, call_change(t, mknod_change(c->a[2]), dirfd, path, false));
+	case SYS_mkdirat:
 		return BY_PATH(dirfd, 1, call_change(t, PATH_CREATE, dirfd, path, false));
 	case SYS_symlinkat:
 		return BY_PATH((int)c->a[1], 2, call_change(t, PATH_CREATE, (int)c->a[1], path_arg(c, 2), false));
@@ -210,7 +217,7 @@ static int64_t call_on_fd(const struct call *c)
 	case SYS_ftruncate:
 		return call_ftruncate(t, fd);
 	case SYS_fallocate:
-		return -ENODEV;
+		return call_fallocate(t, fd);
 	case SYS_fchdir:
 		return call_fchdir(t, fd);
 	case SYS_fgetxattr:
@@ -262,10 +269,10 @@ static int64_t call_on_two(const struct call *c)
 	case SYS_dup3:
 		return fd_is_ours(from) || fd_is_ours(to) ? fd_dup_to(from, to, (int)c->a[2]) : DOOR_NOT_OURS;
 	case SYS_sendfile:
-		return call_splice(c->task, to, from);
+		return call_splice(c->task, to, from, false);
 	case SYS_splice:
 	case SYS_copy_file_range:
-		return call_splice(c->task, from, (int)c->a[2]);
+		return call_splice(c->task, from, (int)c->a[2], c->nr == SYS_copy_file_range);
 #ifdef SYS_close_range
 	case SYS_close_range:
 		return atomic_load(&door.fds) ? fd_close_range((unsigned)c->a[0], (unsigned)c->a[1], (unsigned)c->a[2])

@@ -6,6 +6,7 @@
 
 #include "base/trace.h"
 #include "door/call_priv.h"
+#include "door/dir.h"
 #include "door/raw_syscall.h"
 
 /* Commands that the kernel answers for every file before the file is asked. */
@@ -126,8 +127,33 @@ int64_t call_ftruncate(struct task *t, int fd)
 	return answer(fd, -EINVAL);
 }
 
-/* splice, sendfile, copy_file_range with one of ours at either end. */
-int64_t call_splice(struct task *t, int from, int to)
+/* -EBADF when fd is one of ours and not open for this; *directory: it is one. */
+static int check_end(int fd, bool write, bool *directory)
 {
-	return fd_is_ours(from) || fd_is_ours(to) ? -EINVAL : DOOR_NOT_OURS;
+	struct fd_handle *h = fd_handle_get(fd);
+	if (!h)
+		return 0;
+	int err = call_may(h->file, write) ? 0 : -EBADF;
+	*directory |= dir_file_is(h->file);
+	fd_handle_put(h);
+	return err;
+}
+
+int64_t call_splice(struct task *t, int from, int to, bool copies_files)
+{
+	bool directory = false;
+	if (!fd_is_ours(from) && !fd_is_ours(to))
+		return DOOR_NOT_OURS;
+	int err = check_end(from, false, &directory), err_to = check_end(to, true, &directory);
+	/* A directory that cannot be written is one first to copy_file_range(). */
+	if (copies_files && directory)
+		return -EISDIR;
+	return err ? err : err_to ? err_to : -EINVAL;
+}
+
+int64_t call_fallocate(struct task *t, int fd)
+{
+	bool directory = false;
+	int err = check_end(fd, true, &directory);
+	return err ? err : -ENODEV;
 }

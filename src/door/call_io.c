@@ -11,13 +11,16 @@
 
 typedef ssize_t (*rw_fn)(struct file *f, struct task *t, uaddr_t buf, size_t len, uint64_t *pos);
 
+bool call_may(const struct file *f, bool write)
+{
+	int access = (f->open_flags + 1) & O_ACCMODE; /* 1 read, 2 write; O_ACCMODE itself is neither */
+	return !(f->open_flags & O_PATH) && (access & (write ? 2 : 1));
+}
+
 /* -EBADF when the file was not opened for this, -EINVAL when it cannot be done to it at all. */
 static int rw_check(const struct file *f, bool write, rw_fn fn)
 {
-	int access = f->open_flags & O_ACCMODE;
-	if ((f->open_flags & O_PATH) || access == (write ? O_RDONLY : O_WRONLY))
-		return -EBADF;
-	return fn ? 0 : -EINVAL;
+	return !call_may(f, write) ? -EBADF : fn ? 0 : -EINVAL;
 }
 
 static rw_fn rw_fn_of(const struct file *f, bool write)

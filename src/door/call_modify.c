@@ -8,7 +8,7 @@
 
 static int change_missing(enum path_change change)
 {
-	return change == PATH_CREATE ? -EPERM : -ENOENT;
+	return change == PATH_CREATE ? -EPERM : change == PATH_CREATE_FILE ? -EACCES : -ENOENT;
 }
 
 static int change_node(enum path_change change, const struct ns_node *node)
@@ -20,6 +20,7 @@ static int change_node(enum path_change change, const struct ns_node *node)
 	case PATH_RMDIR:
 		return directory ? -EPERM : -ENOTDIR;
 	case PATH_CREATE:
+	case PATH_CREATE_FILE:
 		return -EEXIST;
 	case PATH_MOVE:
 		return -EPERM;

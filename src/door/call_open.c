@@ -78,10 +78,10 @@ int call_open_node(struct task *t, struct ns_node *node, int flags, struct file 
 		err = dir_file_create(node, flags, out);
 	} else {
 		err = ns_open(node, t, flags, out);
-		if (!err && (flags & O_DIRECT)) {
-			file_put(*out);
-			err = -EINVAL;
-		}
+	}
+	if (!err && (flags & O_DIRECT)) {
+		file_put(*out);
+		err = -EINVAL;
 	}
 	return err;
 }
@@ -148,12 +148,21 @@ static int64_t open_path(struct task *t, const struct path *p, int flags)
 	return err ? err : open_node(t, again.node, flags);
 }
 
+/* open() cannot make one, and says so before it finds that the name is taken by something else. */
+static bool creates_directory(const char *path, int flags)
+{
+	size_t len = strlen(path);
+	return (flags & O_CREAT) && !(flags & O_PATH) && len && path[len - 1] == '/';
+}
+
 int64_t call_openat(struct task *t, int dirfd, const char *path, int flags, mode_t mode)
 {
 	struct path p;
 	uint64_t start = trace_enabled(t->trace) ? trace_now() : 0;
 	bool follow = !(flags & O_NOFOLLOW) && !((flags & O_CREAT) && (flags & O_EXCL));
 	int64_t result = call_resolve(dirfd, path, follow ? PATH_FOLLOW : 0, &p);
+	if (result == -ENOTDIR && creates_directory(path, flags))
+		return -EISDIR;
 	if (result == 1) {
 		result = raw_syscall(SYS_openat, AT_FDCWD, p.text, flags, mode);
 		if (result >= 0)

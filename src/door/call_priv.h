@@ -34,8 +34,9 @@ int64_t call_getxattr(struct task *t, const char *path, bool follow);
 enum path_change {
 	PATH_UNLINK,
 	PATH_RMDIR,
-	PATH_CREATE, /* mkdir, mknod, symlink, the new name of a link */
-	PATH_MOVE,   /* either name of a rename, the old name of a link */
+	PATH_CREATE,	  /* mkdir, mknod, symlink, the new name of a link */
+	PATH_CREATE_FILE, /* mknod of a plain file */
+	PATH_MOVE,	  /* either name of a rename, the old name of a link */
 	PATH_ATTRIBUTES,
 	PATH_TRUNCATE,
 };
@@ -44,7 +45,9 @@ int64_t call_chdir(struct task *t, const char *path);
 int64_t call_fchdir(struct task *t, int fd);
 int64_t call_getcwd(struct task *t, char *buf, size_t len);
 
-/* call_io.c: on an fd that leads to h. */
+/* call_io.c */
+/* Was the file opened for reading, or writing? */
+bool call_may(const struct file *f, bool write);
 int64_t call_read(struct task *t, int fd, uaddr_t buf, size_t len);
 int64_t call_write(struct task *t, int fd, uaddr_t buf, size_t len);
 int64_t call_pread(struct task *t, int fd, uaddr_t buf, size_t len, int64_t pos);
@@ -60,7 +63,9 @@ int64_t call_ioctl(struct task *t, int fd, unsigned long cmd, unsigned long arg)
 int64_t call_fcntl(struct task *t, int fd, int cmd, unsigned long arg);
 int64_t call_fsync(struct task *t, int fd);
 int64_t call_ftruncate(struct task *t, int fd);
-int64_t call_splice(struct task *t, int from, int to);
+/* splice, sendfile, copy_file_range with one of ours at either end. */
+int64_t call_splice(struct task *t, int from, int to, bool copies_files);
+int64_t call_fallocate(struct task *t, int fd);
 /* As F_GETFL gives them. */
 int call_shown_flags(const struct fd_handle *h);
 

@@ -176,6 +176,8 @@ int64_t call_readlinkat(struct task *t, int dirfd, const char *path, char *buf, 
 {
 	struct path p;
 	char target[PATH_MAX];
+	if ((int)len <= 0)
+		return -EINVAL;
 	int64_t result = call_resolve(dirfd, path, path[0] ? 0 : PATH_EMPTY, &p);
 	if (result == 1)
 		return raw_syscall(SYS_readlinkat, AT_FDCWD, p.text, buf, len);
@@ -194,8 +196,6 @@ int64_t call_readlinkat(struct task *t, int dirfd, const char *path, char *buf, 
 	path_put(&p);
 	if (result < 0)
 		return result;
-	if ((ssize_t)len <= 0)
-		return -EINVAL;
 	result = MIN(result, (int64_t)len);
 	int err = copy_to_task(t, (uaddr_t)buf, target, (size_t)result);
 	return err ? err : result;

@@ -29,9 +29,29 @@ static int carrier_create_ready(bool cloexec)
 	return err ? err : pair[0];
 }
 
+/* An fd that only names a file is one to the kernel, too. */
+static int carrier_create_name(bool cloexec)
+{
+	char path[32];
+	int fd = memfd_create("path", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	/* The name takes the number of the memory: it was the lowest. */
+	int name = (int)raw_syscall(SYS_openat, AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
+	int carrier = name < 0 ? name : (int)raw_syscall(SYS_dup3, name, fd, cloexec ? O_CLOEXEC : 0);
+	if (name >= 0)
+		real.close(name);
+	if (carrier < 0)
+		real.close(fd);
+	return carrier;
+}
+
 int carrier_create(const struct file *f, bool cloexec)
 {
 	int fd;
+	if (f->open_flags & O_PATH)
+		return carrier_create_name(cloexec);
 	switch (f->carrier) {
 	case CARRIER_READY:
 		return carrier_create_ready(cloexec);

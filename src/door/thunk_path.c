@@ -206,6 +206,26 @@ DOOR_EXPORT int mkdirat(int dirfd, const char *path, mode_t mode)
 	THUNK_PATH(int, dirfd, path, real.mkdirat(dirfd, path, mode), SYS_mkdirat, dirfd, path, mode);
 }
 
+DOOR_EXPORT int mknod(const char *path, mode_t mode, dev_t dev)
+{
+	THUNK_PATH(int, AT_FDCWD, path, real.mknod(path, mode, dev), SYS_mknodat, AT_FDCWD, path, mode, dev);
+}
+
+DOOR_EXPORT int mknodat(int dirfd, const char *path, mode_t mode, dev_t dev)
+{
+	THUNK_PATH(int, dirfd, path, real.mknodat(dirfd, path, mode, dev), SYS_mknodat, dirfd, path, mode, dev);
+}
+
+DOOR_EXPORT int mkfifo(const char *path, mode_t mode)
+{
+	THUNK_PATH(int, AT_FDCWD, path, real.mkfifo(path, mode), SYS_mknodat, AT_FDCWD, path, mode | S_IFIFO, 0);
+}
+
+DOOR_EXPORT int mkfifoat(int dirfd, const char *path, mode_t mode)
+{
+	THUNK_PATH(int, dirfd, path, real.mkfifoat(dirfd, path, mode), SYS_mknodat, dirfd, path, mode | S_IFIFO, 0);
+}
+
 DOOR_EXPORT int symlink(const char *target, const char *path)
 {
 	THUNK_PATH(int, AT_FDCWD, path, real.symlink(target, path), SYS_symlinkat, target, AT_FDCWD, path);

@@ -180,10 +180,8 @@ static const struct file_ops attribute_file_ops = {
 /* Mode bits bind root too: nobody opens a write-only attribute for reading. */
 static bool attribute_mode_allows(const struct ns_node *node, int open_flags)
 {
-	int access = open_flags & O_ACCMODE;
-	if (access != O_WRONLY && !(node->mode & 0444))
-		return false;
-	return access == O_RDONLY || (node->mode & 0222);
+	int access = (open_flags + 1) & O_ACCMODE; /* 1 read, 2 write; O_ACCMODE itself is neither */
+	return (!(access & 1) || (node->mode & 0444)) && (!(access & 2) || (node->mode & 0222));
 }
 
 int ns_attribute_open(struct ns_node *node, int open_flags, struct file **out)
