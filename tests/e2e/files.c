@@ -23,6 +23,8 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
+static void *volatile nowhere = (void *)8;
+static volatile int minus_one = -1;
 static char device[PATH_MAX], cdev[64]; /* the first function that vfio-pci has, and its device file */
 
 #define ask(call)                                                                                                      \
@@ -228,7 +230,7 @@ static void ask_bytes(const char *what, int fd)
 	ask(pwrite(fd, b, 8, 0));
 	ask(readv(fd, iov, 2));
 	ask(preadv(fd, iov, 2, 0));
-	ask(readv(fd, iov, -1));
+	ask(readv(fd, iov, minus_one));
 	ask(writev(fd, iov, 2));
 	ask(splice(fd, NULL, pipes[1], NULL, 4, 0));
 	ask(splice(pipes[0], NULL, fd, NULL, 4, 0));
@@ -259,8 +261,8 @@ static void ask_texts(void)
 	ask(lseek(fd, 0, SEEK_END));
 	ask(lseek(fd, 0, SEEK_SET));
 	ask(read(fd, buf, 64));
-	ask(read(fd, (void *)8, 64));
-	ask(pread(fd, (void *)8, 64, 0));
+	ask(read(fd, nowhere, 64));
+	ask(pread(fd, nowhere, 64, 0));
 	close(fd);
 	stream = fopen(path, "r");
 	answer("fopen reads the same", stream && fgets(twice, sizeof(twice), stream) && strncmp(buf, twice, 7) == 0);
