@@ -29,8 +29,6 @@ static int check_range(const struct mmap_request *req)
 
 	if (len == 0)
 		return -ENOMEM; /* it was too long to be aligned */
-	if ((req->offset >> BARTER_PAGE_SHIFT) + (len >> BARTER_PAGE_SHIFT) > (UINT64_MAX >> BARTER_PAGE_SHIFT) + 1)
-		return -EOVERFLOW;
 	if (len > USER_SPACE_END)
 		return -ENOMEM;
 	if ((req->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) && req->hint > USER_SPACE_END - len)
@@ -44,6 +42,8 @@ static int check_access(const struct file *f, const struct mmap_request *req)
 {
 	int type = req->flags & MAP_TYPE, mode = f->open_flags & O_ACCMODE;
 
+	if (req->offset > UINT64_MAX - req->len)
+		return -EOVERFLOW;
 	if (type == MAP_SHARED_VALIDATE && (req->flags & ~(LEGACY_MAP_FLAGS | MAP_TYPE | MAP_FIXED_NOREPLACE)))
 		return -EOPNOTSUPP;
 	if (type != MAP_SHARED && type != MAP_SHARED_VALIDATE && type != MAP_PRIVATE)
