@@ -14,8 +14,10 @@ static uint64_t model_read(struct phys_region *region, uint64_t offset, unsigned
 	struct rig *r = region->owner;
 	uint64_t value = 0;
 
+	pthread_mutex_lock(&r->lock);
 	r->log[r->nr_log++ % 128] = (struct rig_access){.offset = offset, .len = len};
 	memcpy(&value, atomic_load(&region->host) + offset, len);
+	pthread_mutex_unlock(&r->lock);
 	return value;
 }
 
@@ -23,8 +25,10 @@ static void model_write(struct phys_region *region, uint64_t offset, uint64_t va
 {
 	struct rig *r = region->owner;
 
+	pthread_mutex_lock(&r->lock);
 	r->log[r->nr_log++ % 128] = (struct rig_access){offset, value, len, true};
 	memcpy(atomic_load(&region->host) + offset, &value, len);
+	pthread_mutex_unlock(&r->lock);
 }
 
 static const struct phys_register_ops model_ops = {.read = model_read, .write = model_write};
@@ -62,6 +66,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 void rig_create(struct rig *r)
 {
 	memset(r, 0, sizeof(*r));
+	pthread_mutex_init(&r->lock, NULL);
 	region_create(r, &r->memory, PHYS_DEVICE);
 	region_create(r, &r->registers, PHYS_REGISTERS);
 	r->registers.ops = &model_ops;
@@ -85,6 +90,7 @@ void rig_destroy(struct rig *r)
 		close(regions[i]->fd);
 		phys_region_fini(regions[i]);
 	}
+	pthread_mutex_destroy(&r->lock);
 }
 
 char *rig_place(struct rig *r, struct phys_region *region, int prot)

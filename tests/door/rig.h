@@ -31,6 +31,7 @@ struct rig {
 	struct cpu_extent extent;
 	struct cpu_mapping mapping;
 	unsigned released;
+	pthread_mutex_t lock; /* a function's: one register action at a time */
 	struct rig_access log[128];
 	volatile unsigned nr_log; /* the compiler does not know what a store to mapped registers does */
 };
