@@ -41,8 +41,16 @@ static int map_pages(struct iommufd_ioas *ioas, struct iopt_pages *pages, uint32
 	return iopt_map(&ioas->iopt, &slices, prot_of(flags), flags & IOMMU_IOAS_MAP_FIXED_IOVA, iova);
 }
 
+static struct iopt_origin origin(struct iommufd_call *c)
+{
+	struct iommufd_system *system = c->ctx->system;
+
+	return (struct iopt_origin){.cache = &system->pages_cache, .space = system->space, .task = c->task};
+}
+
 static int map_user(struct iommufd_call *c, struct iommufd_ioas *ioas, struct iommu_ioas_map *m)
 {
+	struct iopt_origin o = origin(c);
 	struct iopt_pages *pages;
 	int err;
 
@@ -51,8 +59,7 @@ static int map_user(struct iommufd_call *c, struct iommufd_ioas *ioas, struct io
 			      (unsigned long long)m->user_va, (unsigned long long)m->length);
 	if (m->length == 0)
 		return refuse(c->ctx->trace, -EINVAL, "IOMMU_IOAS_MAP: length 0");
-	err = iopt_pages_create_user(c->ctx->system->space, c->task, m->user_va, m->length,
-				     m->flags & IOMMU_IOAS_MAP_WRITEABLE, &pages);
+	err = iopt_pages_create_user(&o, m->user_va, m->length, m->flags & IOMMU_IOAS_MAP_WRITEABLE, &pages);
 	return err ? err : map_pages(ioas, pages, m->flags, (uint64_t *)&m->iova);
 }
 
@@ -81,12 +88,13 @@ int iommufd_ioas_map_ioctl(struct iommufd_call *c, void *arg)
  */
 static int memory_file_pages(struct iommufd_call *c, const struct iommu_ioas_map_file *m, struct iopt_pages **pages)
 {
+	struct iopt_origin o = origin(c);
 	struct memory_file mf;
 	int found = c->task->ops->memory_file_get(c->task, m->fd, &mf), err;
 
 	if (found == -EBADF)
 		return refuse(c->ctx->trace, found, "IOMMU_IOAS_MAP_FILE: fd %d is not open", m->fd);
-	err = iopt_pages_create_file(c->ctx->system->space, c->task, found ? NULL : &mf, found, m->start, m->length,
+	err = iopt_pages_create_file(&o, found ? NULL : &mf, found, m->start, m->length,
 				     m->flags & IOMMU_IOAS_MAP_WRITEABLE, pages);
 	if (err && !found)
 		c->task->ops->memory_file_put(&mf);
@@ -96,16 +104,15 @@ static int memory_file_pages(struct iommufd_call *c, const struct iommu_ioas_map
 static int file_pages(struct iommufd_call *c, const struct iommu_ioas_map_file *m, struct iopt_pages **pages)
 {
 	struct file *f = c->task->ops->file_get(c->task, m->fd);
+	struct iopt_origin o = origin(c);
 	int err;
 
 	if (!f)
 		return memory_file_pages(c, m, pages);
 	if (dma_buf_from_file(f))
-		err = iopt_pages_create_dmabuf(c->ctx->system->space, c->task, f, m->start, m->length,
-					       m->flags & IOMMU_IOAS_MAP_WRITEABLE, pages);
+		err = iopt_pages_create_dmabuf(&o, f, m->start, m->length, m->flags & IOMMU_IOAS_MAP_WRITEABLE, pages);
 	else
-		err = iopt_pages_create_file(c->ctx->system->space, c->task, NULL, -EINVAL, m->start, m->length, false,
-					     pages);
+		err = iopt_pages_create_file(&o, NULL, -EINVAL, m->start, m->length, false, pages);
 	file_put(f);
 	return err;
 }

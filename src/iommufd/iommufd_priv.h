@@ -19,11 +19,13 @@
 #include "base/trace.h"
 #include "iommufd/iommufd.h"
 #include "iommufd/iopt.h"
+#include "iommufd/pages.h"
 
 /* What /dev/iommu stands for: all contexts of one machine, and which of them owns an IOMMU group. */
 struct iommufd_system {
 	struct phys_space *space;
 	struct trace *trace;
+	struct iopt_pages_cache pages_cache;
 	struct mutex group_lock; /* guards groups and all that hangs below them: binding and attachment */
 	struct list groups;
 };

@@ -238,6 +238,7 @@ int iommufd_register(struct ns *ns, struct phys_space *space, struct trace *trac
 		goto free;
 	system->space = space;
 	system->trace = trace;
+	iopt_pages_cache_init(&system->pages_cache);
 	mutex_init(&system->group_lock, &group_lock_class);
 	list_init(&system->groups);
 	if (!ns_device(ns, dev, "iommu", 0666, makedev(10, 126), iommufd_open, system))
@@ -245,6 +246,7 @@ int iommufd_register(struct ns *ns, struct phys_space *space, struct trace *trac
 	*out = system;
 	return 0;
 fini:
+	iopt_pages_cache_fini(&system->pages_cache);
 	mutex_fini(&system->group_lock);
 free:
 	free(system);
@@ -253,6 +255,7 @@ free:
 
 void iommufd_unregister(struct iommufd_system *system)
 {
+	iopt_pages_cache_fini(&system->pages_cache);
 	mutex_fini(&system->group_lock);
 	free(system);
 }

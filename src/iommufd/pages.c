@@ -8,19 +8,81 @@
 
 static const struct lock_class pages_lock_class = {.name = "pages", .rank = LOCK_RANK_PAGES};
 
-static struct iopt_pages *pages_alloc(enum iopt_source source, struct phys_space *s, struct task *t, uint64_t start,
+/* A megabyte of them, about. */
+enum { CACHE_MOST = 2048 };
+
+static const struct lock_class cache_lock_class = {.name = "pages cache", .rank = LOCK_RANK_LEAF};
+
+void iopt_pages_cache_init(struct iopt_pages_cache *c)
+{
+	mutex_init(&c->lock, &cache_lock_class);
+	c->dead = NULL;
+	c->nr = 0;
+}
+
+void iopt_pages_cache_fini(struct iopt_pages_cache *c)
+{
+	while (c->dead) {
+		struct iopt_pages *p = c->dead;
+
+		c->dead = p->next_dead;
+		mutex_fini(&p->lock);
+		free(p);
+	}
+	mutex_fini(&c->lock);
+}
+
+/* Its lock is initialised, nothing else. */
+static struct iopt_pages *cache_take(struct iopt_pages_cache *c)
+{
+	struct iopt_pages *p;
+
+	mutex_lock(&c->lock);
+	p = c->dead;
+	if (p) {
+		c->dead = p->next_dead;
+		c->nr--;
+	}
+	mutex_unlock(&c->lock);
+	if (p)
+		return p;
+	p = malloc(sizeof(*p));
+	if (p)
+		mutex_init(&p->lock, &pages_lock_class);
+	return p;
+}
+
+static void pages_free(struct iopt_pages *p)
+{
+	struct iopt_pages_cache *c = p->origin.cache;
+	bool keep;
+
+	mutex_lock(&c->lock);
+	keep = c->nr < CACHE_MOST;
+	if (keep) {
+		p->next_dead = c->dead;
+		c->dead = p;
+		c->nr++;
+	}
+	mutex_unlock(&c->lock);
+	if (keep)
+		return;
+	mutex_fini(&p->lock);
+	free(p);
+}
+
+/* Field by field, for clearing all of it would be a good part of what a map of one page costs. */
+static struct iopt_pages *pages_alloc(enum iopt_source source, const struct iopt_origin *o, uint64_t start,
 				      uint64_t len, bool writable)
 {
-	/* Neither calloc() nor memset(): this is a good part of what a map of one page costs. */
-	struct iopt_pages *p = malloc(sizeof(*p));
+	struct iopt_pages *p = cache_take(o->cache);
 
 	if (!p)
 		return NULL;
 	atomic_init(&p->refs, 1);
 	p->source = source;
 	p->writable = writable;
-	p->space = s;
-	p->task = t;
+	p->origin = *o;
 	p->start = start;
 	p->len = len;
 	p->file_error = 0;
@@ -33,28 +95,21 @@ static struct iopt_pages *pages_alloc(enum iopt_source source, struct phys_space
 	atomic_init(&p->first.complete, false);
 	p->first.mappings.domain = NULL;
 	p->first.mappings.next = NULL;
-	mutex_init(&p->lock, &pages_lock_class);
 	list_init(&p->mappings);
 	return p;
 }
 
-static void pages_free(struct iopt_pages *p)
-{
-	mutex_fini(&p->lock);
-	free(p);
-}
-
-int iopt_pages_create_user(struct phys_space *s, struct task *t, uaddr_t start, uint64_t len, bool writable,
+int iopt_pages_create_user(const struct iopt_origin *o, uaddr_t start, uint64_t len, bool writable,
 			   struct iopt_pages **out)
 {
-	*out = pages_alloc(IOPT_USER, s, t, start, len, writable);
+	*out = pages_alloc(IOPT_USER, o, start, len, writable);
 	return *out ? 0 : -ENOMEM;
 }
 
-int iopt_pages_create_file(struct phys_space *s, struct task *t, struct memory_file *mf, int error, uint64_t start,
-			   uint64_t len, bool writable, struct iopt_pages **out)
+int iopt_pages_create_file(const struct iopt_origin *o, struct memory_file *mf, int error, uint64_t start, uint64_t len,
+			   bool writable, struct iopt_pages **out)
 {
-	struct iopt_pages *p = pages_alloc(IOPT_MEMORY_FILE, s, t, start, len, writable);
+	struct iopt_pages *p = pages_alloc(IOPT_MEMORY_FILE, o, start, len, writable);
 
 	if (!p)
 		return -ENOMEM;
@@ -106,8 +161,8 @@ static int pages_map_buffer(struct iopt_pages *p, struct dma_buf *b)
 	if (!err) {
 		mutex_lock(&p->lock);
 		p->ranges = ranges;
-		if (p->ranges->nr_ranges != 1 && !p->task->next)
-			err = refuse(p->task->trace, -EOPNOTSUPP,
+		if (p->ranges->nr_ranges != 1 && !p->origin.task->next)
+			err = refuse(p->origin.task->trace, -EOPNOTSUPP,
 				     "IOMMU_IOAS_MAP_FILE: the dma-buf has %zu ranges; 7.3 maps one",
 				     p->ranges->nr_ranges);
 		mutex_unlock(&p->lock);
@@ -122,18 +177,18 @@ static void pages_detach_buffer(struct iopt_pages *p)
 	file_put(p->buffer_file);
 }
 
-int iopt_pages_create_dmabuf(struct phys_space *s, struct task *t, struct file *f, uint64_t start, uint64_t len,
-			     bool writable, struct iopt_pages **out)
+int iopt_pages_create_dmabuf(const struct iopt_origin *o, struct file *f, uint64_t start, uint64_t len, bool writable,
+			     struct iopt_pages **out)
 {
 	struct dma_buf *b = dma_buf_from_file(f);
 	struct iopt_pages *p;
 	int err;
 
 	if (start > b->size || len > b->size - start)
-		return refuse(t->trace, -EINVAL,
+		return refuse(o->task->trace, -EINVAL,
 			      "IOMMU_IOAS_MAP_FILE: 0x%llx bytes at 0x%llx do not lie in the dma-buf of 0x%llx bytes",
 			      (unsigned long long)len, (unsigned long long)start, (unsigned long long)b->size);
-	p = pages_alloc(IOPT_DMABUF, s, t, start, len, writable);
+	p = pages_alloc(IOPT_DMABUF, o, start, len, writable);
 	if (!p)
 		return -ENOMEM;
 	err = dma_buf_attach(b, &pages_importer, p, &p->attachment);
@@ -267,22 +322,22 @@ static int pin(struct iopt_pages *p)
 	uint64_t len = align_up(p->start + p->len, BARTER_PAGE_SIZE) - start;
 
 	if (p->source == IOPT_USER)
-		return pinned_init_user(&p->pinned, p->space, p->task, start, len, p->writable);
+		return pinned_init_user(&p->pinned, p->origin.space, p->origin.task, start, len, p->writable);
 	if (p->file_error)
-		return refuse(p->task->trace, p->file_error,
+		return refuse(p->origin.task->trace, p->file_error,
 			      "IOMMU_IOAS_MAP_FILE: the fd is neither memfd nor dma-buf");
 	if (start > p->file.size || len > align_up(p->file.size, BARTER_PAGE_SIZE) - start)
-		return refuse(p->task->trace, -EINVAL,
+		return refuse(p->origin.task->trace, -EINVAL,
 			      "IOMMU_IOAS_MAP_FILE: 0x%llx bytes at 0x%llx do not lie in the memfd of 0x%llx bytes",
 			      (unsigned long long)len, (unsigned long long)start, (unsigned long long)p->file.size);
-	return pinned_init_file(&p->pinned, p->space, p->task, &p->file, start, len, p->writable);
+	return pinned_init_file(&p->pinned, p->origin.space, p->origin.task, &p->file, start, len, p->writable);
 }
 
 void iopt_pages_unpin_idle(struct iopt_pages *p)
 {
 	mutex_lock(&p->lock);
 	if (p->nr_fills == 0 && p->is_pinned) {
-		section_drain(phys_sections(p->space));
+		section_drain(phys_sections(p->origin.space));
 		pinned_fini(&p->pinned);
 		p->is_pinned = false;
 	}
@@ -367,6 +422,6 @@ void iopt_pages_put(struct iopt_pages *p)
 	if (p->attachment)
 		pages_detach_buffer(p);
 	if (p->source == IOPT_MEMORY_FILE && !p->file_error)
-		p->task->ops->memory_file_put(&p->file);
+		p->origin.task->ops->memory_file_put(&p->file);
 	pages_free(p);
 }

@@ -16,15 +16,35 @@
 #include "iommufd/iopt.h"
 #include "memory/pinned.h"
 
+/*
+ * Dead pages objects, ready for reuse. A program that maps and unmaps thousands at a time would otherwise have libc
+ * give their memory back and fault it in again, at more than the cost of a map.
+ */
+struct iopt_pages_cache {
+	struct mutex lock; /* guards all below */
+	struct iopt_pages *dead;
+	unsigned nr;
+};
+
+void iopt_pages_cache_init(struct iopt_pages_cache *c);
+/* No pages object is alive. */
+void iopt_pages_cache_fini(struct iopt_pages_cache *c);
+
+/* On whose behalf memory is looked at, and where. */
+struct iopt_origin {
+	struct iopt_pages_cache *cache;
+	struct phys_space *space;
+	struct task *task;
+};
+
 enum iopt_source { IOPT_USER, IOPT_MEMORY_FILE, IOPT_DMABUF };
 
 struct iopt_pages {
 	atomic_uint refs;
 	enum iopt_source source;
 	bool writable;
-	struct phys_space *space;
-	struct task *task; /* whose memory it is */
-	uint64_t start;	   /* address in the program, or offset in the file, of the first byte */
+	struct iopt_origin origin; /* the task is the one whose memory it is */
+	uint64_t start;		   /* address in the program, or offset in the file, of the first byte */
 	uint64_t len;
 	struct memory_file file;
 	int file_error; /* what pinning answers: the fd is open but no memory file. 0: it is one */
@@ -37,19 +57,20 @@ struct iopt_pages {
 	const struct dma_buf_phys_list *ranges; /* NULL: revoked */
 	struct list mappings;			/* struct iopt_mapping */
 
-	struct iopt_area first; /* the area of the call that made the object: one allocation a map */
-	struct pinned pinned;	/* when is_pinned */
+	struct iopt_pages *next_dead; /* in the cache */
+	struct iopt_area first;	      /* the area of the call that made the object: one allocation a map */
+	struct pinned pinned;	      /* when is_pinned */
 };
 
 /* One reference each. len is not 0 and start + len does not wrap. */
-int iopt_pages_create_user(struct phys_space *s, struct task *t, uaddr_t start, uint64_t len, bool writable,
+int iopt_pages_create_user(const struct iopt_origin *o, uaddr_t start, uint64_t len, bool writable,
 			   struct iopt_pages **out);
 /* Takes over *mf unless it fails. error: pinning is to fail with it, for the fd is no memory file (mf NULL). */
-int iopt_pages_create_file(struct phys_space *s, struct task *t, struct memory_file *mf, int error, uint64_t start,
-			   uint64_t len, bool writable, struct iopt_pages **out);
+int iopt_pages_create_file(const struct iopt_origin *o, struct memory_file *mf, int error, uint64_t start, uint64_t len,
+			   bool writable, struct iopt_pages **out);
 /* Takes a reference to the file. -EINVAL outside the buffer, -ENODEV revoked, -EOPNOTSUPP. */
-int iopt_pages_create_dmabuf(struct phys_space *s, struct task *t, struct file *f, uint64_t start, uint64_t len,
-			     bool writable, struct iopt_pages **out);
+int iopt_pages_create_dmabuf(const struct iopt_origin *o, struct file *f, uint64_t start, uint64_t len, bool writable,
+			     struct iopt_pages **out);
 void iopt_pages_get(struct iopt_pages *p);
 /* No domain shows what this reference stood for, and DMA has been drained. Call without locks. */
 void iopt_pages_put(struct iopt_pages *p);
