@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 
-struct fixture *fixture_create(const struct tree_options *options)
+struct fixture *fixture_create(const struct tree_options *options, bool traced)
 {
 	static const struct tree_options defaults;
 	struct fixture *x = calloc(1, sizeof(*x));
@@ -14,11 +14,13 @@ struct fixture *fixture_create(const struct tree_options *options)
 	x->fn = &x->card->fn;
 	x->ns = ns_create();
 	x->ft = fake_task_create();
-	assert_int_equal(iommufd_register(x->ns, x->tree->space, NULL, &x->iommufd_system), 0);
+	x->trace = traced ? trace_create(true) : NULL;
+	fake_task(x->ft)->trace = x->trace;
+	assert_int_equal(iommufd_register(x->ns, x->tree->space, x->trace, &x->iommufd_system), 0);
 	dir = ns_make_path(x->ns, "/sys/devices/pci0000:00/0000:03:00.0", false);
-	assert_int_equal(vfio_device_register(x->ns, dir, x->fn, 0, NULL, &x->devices[0]), 0);
+	assert_int_equal(vfio_device_register(x->ns, dir, x->fn, 0, x->trace, &x->devices[0]), 0);
 	dir = ns_make_path(x->ns, "/sys/devices/pci0000:00/0000:06:00.0", false);
-	assert_int_equal(vfio_device_register(x->ns, dir, &x->tree->cards[3].fn, 1, NULL, &x->devices[1]), 0);
+	assert_int_equal(vfio_device_register(x->ns, dir, &x->tree->cards[3].fn, 1, x->trace, &x->devices[1]), 0);
 	x->iommufd = fixture_open(x, "/dev/iommu");
 	x->device = fixture_open(x, "/dev/vfio/devices/vfio0");
 	assert_int_equal(fixture_bind(x, x->device), 0);
@@ -34,12 +36,13 @@ void fixture_destroy(struct fixture *x)
 	iommufd_unregister(x->iommufd_system);
 	ns_destroy(x->ns);
 	tree_destroy(x->tree);
+	trace_destroy(x->trace);
 	free(x);
 }
 
 int fixture_setup(void **state)
 {
-	*state = fixture_create(NULL);
+	*state = fixture_create(NULL, true);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/trace.h"
 #include "dmabuf/dmabuf.h"
 #include "fake/task.h"
 #include "file/ns.h"
@@ -25,6 +26,7 @@
 #define MEMORY_SIZE (64ull << 20)
 
 struct fixture {
+	struct trace *trace; /* so that refusals say why, here too */
 	struct tree *tree;
 	struct pci_function *fn; /* card 0's */
 	struct card *card;
@@ -35,8 +37,8 @@ struct fixture {
 	int iommufd, device; /* fds */
 };
 
-/* options: NULL or a struct tree_options. */
-struct fixture *fixture_create(const struct tree_options *options);
+/* options: NULL or a struct tree_options. traced: what the trace keeps is allocated. */
+struct fixture *fixture_create(const struct tree_options *options, bool traced);
 void fixture_destroy(struct fixture *x);
 int fixture_setup(void **state);
 int fixture_teardown(void **state);

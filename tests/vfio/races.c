@@ -174,7 +174,7 @@ static void race_setup(struct race *r)
 	uint16_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 
 	memset(r, 0, sizeof(*r));
-	r->x = fixture_create(NULL);
+	r->x = fixture_create(NULL, true);
 	r->host = r->x->fn->bars[2].regions[0].host;
 	r->ioas = ioas_alloc(r->x);
 	r->engine_device = fixture_open(r->x, "/dev/vfio/devices/vfio1");

@@ -167,7 +167,7 @@ static int no_reset_setup(void **state)
 {
 	const struct tree_options options = {.no_flr = true};
 
-	*state = fixture_create(&options);
+	*state = fixture_create(&options, true);
 	return 0;
 }
 
