@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/trace.h"
 #include "door/mm.h"
 #include "door/pin.h"
 #include "door/signals.h"
@@ -97,8 +98,11 @@ int64_t task_mm_place(struct task *t, struct cpu_mapping *m, uaddr_t hint, uint6
 	if (!placed)
 		return -ENOMEM;
 	signals_install();
-	if (has_registers(m))
-		trap_prepare();
+	if (has_registers(m) && !trap_prepare()) {
+		free(placed);
+		return refuse(t->trace, -ENODEV,
+			      "mmap of registers: the library that decodes stores (Zydis) is not installed");
+	}
 	list_init(&gone);
 	mutex_lock(&mm->lock);
 	at = place_locked(mm, placed, hint, len, prot, flags, &gone);

@@ -17,8 +17,8 @@
 
 #include "base/types.h"
 
-/* Loads the decoder. Before the first page that may trap is mapped; not in a signal handler. */
-void trap_prepare(void);
+/* Loads the decoder. Before the first page that may trap is mapped; not in a signal handler. False: it is not there. */
+bool trap_prepare(void);
 
 /* In the handler of SIGSEGV: true when the fault has been dealt with and the program may go on from uc. */
 bool trap_handle(const siginfo_t *info, ucontext_t *uc);

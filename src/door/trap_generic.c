@@ -2,8 +2,9 @@
 /* Where stores are not decoded yet: they reach the program as the SIGSEGV that they are. */
 #include "door/trap.h"
 
-void trap_prepare(void)
+bool trap_prepare(void)
 {
+	return true; /* registers can be read */
 }
 
 bool trap_handle(const siginfo_t *info, ucontext_t *uc)

@@ -5,6 +5,7 @@
 #include <cpuid.h>
 #include <string.h>
 
+#include "base/trace.h"
 #include "door/mm.h"
 #include "door/trap_access.h"
 #include "door/trap_insn.h"
@@ -26,7 +27,7 @@ static struct {
 	unsigned ymm_high, zmm_high, zmm_upper;
 } xsave_offsets;
 
-void trap_prepare(void)
+bool trap_prepare(void)
 {
 	unsigned size, ebx, ecx, edx;
 
@@ -37,7 +38,7 @@ void trap_prepare(void)
 		if (__get_cpuid_count(0xd, 7, &size, &ebx, &ecx, &edx))
 			xsave_offsets.zmm_upper = ebx;
 	}
-	trap_decoder_load();
+	return trap_decoder_load();
 }
 
 /* The bytes are compared: code may have been replaced at the same address. */
@@ -278,6 +279,18 @@ static enum trap_result classify(uaddr_t fault, bool write)
 	return trap_probe(fault, write);
 }
 
+/* The program gets its SIGSEGV; the report says why. */
+static enum trap_result not_understood(uaddr_t ip, uaddr_t fault)
+{
+	uint8_t b[8] = {0};
+
+	uaccess_copy(b, (const void *)ip, sizeof(b));
+	refuse(door.task.trace, -EFAULT,
+	       "access to a mapped register at 0x%llx: the instruction %02x %02x %02x %02x %02x %02x is not emulated",
+	       (unsigned long long)fault, b[0], b[1], b[2], b[3], b[4], b[5]);
+	return TRAP_FOREIGN;
+}
+
 bool trap_handle(const siginfo_t *info, ucontext_t *uc)
 {
 	greg_t *ip = &uc->uc_mcontext.gregs[REG_RIP];
@@ -291,7 +304,7 @@ bool trap_handle(const siginfo_t *info, ucontext_t *uc)
 	result = classify(fault, uc->uc_mcontext.gregs[REG_ERR] & FAULT_WRITE);
 	if (result == TRAP_DONE) {
 		insn = insn_at((uaddr_t)*ip);
-		result = insn ? execute(uc, insn, fault) : TRAP_FOREIGN;
+		result = insn ? execute(uc, insn, fault) : not_understood((uaddr_t)*ip, fault);
 		if (result == TRAP_DONE)
 			*ip += insn->len;
 	}

@@ -146,18 +146,20 @@ static void note_stack(int sig, siginfo_t *info, void *context)
 	mprotect(none, 4096, PROT_READ | PROT_WRITE);
 }
 
-static void deep(volatile char *above)
+/* Deeper than any stack. */
+static long deep(long left)
 {
 	volatile char room[4096];
 
-	room[0] = above ? above[0] : 0;
-	deep(room);
-	room[1] = room[0];
+	if (left == 0)
+		return 0;
+	room[left % 4096] = 1;
+	return deep(left - 1) + room[0];
 }
 
 static void overflow(void)
 {
-	deep(NULL);
+	deep(1l << 40);
 }
 
 static void ask_stacks(void)
