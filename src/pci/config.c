@@ -23,11 +23,6 @@ void pci_config_set(struct pci_function *fn, unsigned offset, uint32_t value, un
 	memcpy(fn->config + offset, &value, len);
 }
 
-unsigned function_power_state(const struct pci_function *fn)
-{
-	return fn->cap_pm ? fn->config[fn->cap_pm + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK : 0;
-}
-
 static bool access_is_valid(const struct pci_function *fn, unsigned offset, unsigned len)
 {
 	return (len == 1 || len == 2 || len == 4) && is_aligned(offset, len) && offset + len <= fn->config_size;
@@ -68,49 +63,6 @@ uint32_t pci_config_read(struct pci_function *fn, unsigned offset, unsigned len)
 	mutex_unlock(&fn->lock);
 	memcpy(&value, bytes, sizeof(value));
 	return value;
-}
-
-static uint64_t bar_register(const struct pci_function *fn, const struct pci_bar *bar)
-{
-	unsigned offset = PCI_BASE_ADDRESS_0 + bar->index * 4;
-	uint64_t value = pci_config_get(fn, offset, 4) & ~0xfull;
-
-	if (bar->is_64bit)
-		value |= (uint64_t)pci_config_get(fn, offset + 4, 4) << 32;
-	return value;
-}
-
-/* Windows do not move: a BAR that software points elsewhere does not decode at all. */
-static bool bars_are_in_place(const struct pci_function *fn)
-{
-	for (unsigned i = 0; i < PCI_NR_BARS; i++)
-		if (fn->bars[i].size && bar_register(fn, &fn->bars[i]) != fn->bars[i].base)
-			return false;
-	return true;
-}
-
-void function_update_locked(struct pci_function *fn)
-{
-	uint16_t command = pci_config_get(fn, PCI_COMMAND, 2);
-	bool powered = function_power_state(fn) == 0;
-
-	fn->decoding = (command & PCI_COMMAND_MEMORY) && powered && bars_are_in_place(fn);
-	fn->bus_master = (command & PCI_COMMAND_MASTER) && powered;
-	if (fn->cap_acs && fn->is_bridge)
-		pci_port_of(fn)->acs = pci_config_get(fn, fn->cap_acs + PCI_ACS_CTRL, 2);
-	irq_config_changed_locked(fn);
-}
-
-bool function_settle_gate(struct pci_function *fn)
-{
-	unsigned want = (fn->decoding ? 0 : GATE_DECODE) | (function_power_state(fn) ? GATE_POWER : 0);
-	unsigned all = GATE_DECODE | GATE_POWER;
-	bool drain;
-
-	mutex_assert_held(&fn->gate.lock);
-	drain = gate_set_locked(&fn->gate, want);
-	gate_clear_locked(&fn->gate, all & ~want);
-	return drain;
 }
 
 static void bytes_write_locked(struct pci_function *fn, unsigned offset, uint32_t value, unsigned len)
@@ -157,18 +109,30 @@ static bool write_locked(struct pci_function *fn, unsigned offset, uint32_t valu
 	return reset || (was_master && !fn->bus_master) || (fn->is_bridge && pci_port_of(fn)->acs != acs);
 }
 
+static unsigned forwarding(const struct pci_function *fn)
+{
+	const struct pci_port *port = fn->is_bridge ? container_of(fn, const struct pci_port, fn) : NULL;
+
+	return port ? port->forwards_down | port->forwards_up << 1 | port->holds_in_reset << 2 : 0;
+}
+
 void pci_config_write(struct pci_function *fn, unsigned offset, uint32_t value, unsigned len)
 {
-	bool drain;
+	unsigned before;
+	bool drain, changed;
 
 	if (!access_is_valid(fn, offset, len))
 		return;
 	mutex_lock(&fn->gate.lock);
 	mutex_lock(&fn->lock);
+	before = forwarding(fn);
 	drain = write_locked(fn, offset, value, len);
+	changed = forwarding(fn) != before;
 	mutex_unlock(&fn->lock);
 	drain |= function_settle_gate(fn);
 	if (drain)
 		section_drain(fn->gate.sections);
 	mutex_unlock(&fn->gate.lock);
+	if (changed)
+		port_changed(pci_port_of(fn));
 }

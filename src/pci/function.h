@@ -67,13 +67,16 @@ struct pci_function {
 	char name[16]; /* "0000:01:00.0" */
 	bool is_pcie, is_bridge;
 
-	struct mutex lock;    /* LOCK_RANK_FUNCTION: config space, registers, the model */
-	uint8_t *config;      /* PCIE_CONFIG_SIZE bytes */
-	uint8_t *write_mask;  /* bits that software may set and clear */
-	uint8_t *clear_mask;  /* bits that writing 1 clears */
-	uint8_t *reset_image; /* what a reset brings back; immutable after the build */
-	uint16_t config_size; /* 256 or 4096 */
-	bool decoding;	      /* COMMAND.MSE, D0 and every BAR where enumeration put it */
+	struct mutex lock;     /* LOCK_RANK_FUNCTION: config space, registers, the model */
+	uint8_t *config;       /* PCIE_CONFIG_SIZE bytes */
+	uint8_t *write_mask;   /* bits that software may set and clear */
+	uint8_t *clear_mask;   /* bits that writing 1 clears */
+	uint8_t *reset_image;  /* what a reset brings back; immutable after the build */
+	uint16_t config_size;  /* 256 or 4096 */
+	bool decoding;	       /* answers accesses to its BARs: none of gate_reasons */
+	bool held_in_reset;    /* by a bridge above */
+	unsigned gate_reasons; /* those of enum gate_reason that follow from config space; gate's and fn's lock to write
+				*/
 	/* Offsets of capabilities, 0: absent. Immutable after the build. */
 	uint16_t cap_pm, cap_msi, cap_msix, cap_exp, cap_aer, cap_acs;
 	uint16_t next_cap, next_ext_cap; /* where the next capability goes; for the build */
@@ -81,7 +84,8 @@ struct pci_function {
 	struct pci_bar bars[PCI_NR_BARS];
 	struct pci_gate gate;
 	struct iommu_requester iommu;
-	_Atomic bool bus_master; /* COMMAND.BME and D0; read in DMA sections, changes drain */
+	_Atomic bool bus_master; /* COMMAND.BME and D0, here and in every bridge above; read in DMA
+				     sections, changes drain */
 
 	struct pci_irq_state *irq;
 	const struct pci_function_ops *ops;

@@ -26,6 +26,7 @@ enum gate_reason {
 	GATE_RESET = 1 << 2,  /* a reset is under way */
 	GATE_CLOSED = 1 << 3, /* no driver has the device open */
 	GATE_GONE = 1 << 4,   /* unplugged; never cleared */
+	GATE_BRIDGE = 1 << 6, /* a bridge above does not forward, or holds it in reset */
 	GATE_IDLE = 1 << 5,   /* its driver let it suspend (runtime power management) */
 };
 

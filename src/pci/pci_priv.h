@@ -43,11 +43,13 @@ void irq_msix_table_reset(struct pci_function *fn);
 /* reset.c. Gate and fn->lock are held. To the state after power-on but for the place in the tree; the caller drains. */
 void function_reset_locked(struct pci_function *fn);
 
-/* config.c. fn->lock is held. Works out decoding and bus mastering from config space. */
+/* state.c. fn->lock is held. Works out decoding, bus mastering and what a port forwards from config space. */
 void function_update_locked(struct pci_function *fn);
 unsigned function_power_state(const struct pci_function *fn);
-/* Gate held, fn->lock not: makes the gate agree with fn->decoding and the power state. True: the caller drains. */
+/* Gate held, fn->lock not: makes the gate agree with fn->gate_reasons. True: the caller drains. */
 bool function_settle_gate(struct pci_function *fn);
+/* No lock held: everything below the port follows what it forwards now. */
+void port_changed(struct pci_port *port);
 
 /* memory.c: one sparse memfd for a root, so that a rack costs a program one fd. */
 struct pci_memory;

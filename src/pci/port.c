@@ -40,7 +40,7 @@ static void header_build(struct pci_function *fn)
 	pci_config_set(fn, PCI_PREF_MEMORY_BASE, 0xfff1, 2);
 	pci_config_set(fn, PCI_PREF_MEMORY_LIMIT, 0x0001, 2);
 	fn->clear_mask[PCI_SEC_STATUS + 1] = 0xf9;
-	fn->write_mask[PCI_BRIDGE_CONTROL] = PCI_BRIDGE_CTL_PARITY | PCI_BRIDGE_CTL_SERR;
+	fn->write_mask[PCI_BRIDGE_CONTROL] = PCI_BRIDGE_CTL_PARITY | PCI_BRIDGE_CTL_SERR | PCI_BRIDGE_CTL_BUS_RESET;
 	fn->write_mask[PCI_COMMAND] |= PCI_COMMAND_IO;
 }
 

@@ -16,6 +16,8 @@ struct pci_port {
 	enum { PCI_PORT_ROOT, PCI_PORT_UPSTREAM, PCI_PORT_DOWNSTREAM } type;
 	uint8_t secondary, subordinate;
 	struct list children; /* struct pci_function.sibling */
+	/* What it does with traffic, by its own config space; written under fn.lock, read by those below it. */
+	_Atomic bool forwards_down, forwards_up, holds_in_reset;
 	_Atomic uint16_t acs; /* enabled ACS bits; guarded by fn.lock, read without in DMA sections (changes drain) */
 };
 
