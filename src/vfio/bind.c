@@ -76,7 +76,7 @@ static int ctx_lookup(struct task *t, int fd, struct iommufd_ctx **out)
 	return refuse(t->trace, err, "VFIO_DEVICE_BIND_IOMMUFD: fd %d is not /dev/iommu", fd);
 }
 
-static int bind_locked(struct vfio_open *o, struct iommufd_ctx *ctx, uint32_t *id)
+static int bind_locked(struct vfio_open *o, struct iommufd_ctx *ctx)
 {
 	struct vfio_device *v = o->v;
 	int err;
@@ -84,7 +84,7 @@ static int bind_locked(struct vfio_open *o, struct iommufd_ctx *ctx, uint32_t *i
 	mutex_assert_held(&v->lock);
 	if (v->owner)
 		return refuse(v->trace, -EINVAL, "VFIO_DEVICE_BIND_IOMMUFD: %s is bound already", v->fn->name);
-	err = iommufd_device_bind(ctx, v->fn, &v->idev, id);
+	err = iommufd_device_bind(ctx, v->fn, &v->idev, &v->devid);
 	if (err)
 		return err;
 	err = vfio_device_enable(v);
@@ -146,7 +146,8 @@ long vfio_bind_ioctl(struct vfio_open *o, struct file *f, struct task *t, uaddr_
 	if (err)
 		return err;
 	mutex_lock(&o->v->lock);
-	err = bind_locked(o, ctx, &b.out_devid);
+	err = bind_locked(o, ctx);
+	b.out_devid = o->v->devid;
 	mutex_unlock(&o->v->lock);
 	if (err)
 		goto err_ctx;

@@ -88,6 +88,7 @@ struct vfio_device {
 	bool attached;
 	struct iommufd_ctx *ctx;
 	struct iommufd_device *idev;
+	uint32_t devid; /* in ctx; immutable while bound */
 
 	struct vfio_config config;
 	struct vfio_irqs irqs;

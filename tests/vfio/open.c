@@ -166,21 +166,51 @@ static void info_of_the_device(void **state)
 	assert_int_equal(device_ioctl(x, _IO(';', 100), NULL), -ENOTTY);
 }
 
-static void hot_reset_is_not_to_be_had(void **state)
+static void hot_reset_of_what_is_alone_below_its_port(void **state)
 {
 	struct fixture *x = *state;
-	struct vfio_pci_hot_reset_info info = {.argsz = 8};
+	struct {
+		struct vfio_pci_hot_reset_info info;
+		struct vfio_pci_dependent_device devices[2];
+	} a = {.info = {.argsz = 8}};
 	struct vfio_pci_hot_reset reset = {.argsz = 8};
+	unsigned resets;
 
-	assert_int_equal(device_ioctl(x, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &info), -EINVAL);
-	info.argsz = sizeof(info);
-	assert_int_equal(device_ioctl(x, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &info), -ENODEV);
+	assert_int_equal(device_ioctl(x, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &a), -EINVAL);
+	a.info.argsz = sizeof(a.info);
+	a.info.flags = 7;
+	assert_int_equal(device_ioctl(x, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &a), -ENOSPC);
+	assert_int_equal(a.info.count, 1);
+	assert_int_equal(a.info.flags, 0);
+	a.info.argsz = sizeof(a);
+	assert_int_equal(device_ioctl(x, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &a), 0);
+	assert_int_equal(a.info.count, 1);
+	assert_int_equal(a.info.flags, VFIO_PCI_HOT_RESET_FLAG_DEV_ID | VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED);
+	assert_int_equal(a.devices[0].devid, 1);
+	assert_int_equal(a.devices[0].bus, x->fn->bus);
+	assert_int_equal(a.devices[0].devfn, x->fn->devfn);
 	assert_int_equal(device_ioctl(x, VFIO_DEVICE_PCI_HOT_RESET, &reset), -EINVAL);
 	reset.argsz = sizeof(reset);
-	assert_int_equal(device_ioctl(x, VFIO_DEVICE_PCI_HOT_RESET, &reset), -ENODEV);
 	reset.count = 1;
 	assert_int_equal(device_ioctl(x, VFIO_DEVICE_PCI_HOT_RESET, &reset), -EINVAL);
 	assert_int_equal(device_ioctl(x, VFIO_DEVICE_PCI_HOT_RESET, NULL), -EFAULT);
+	reset.count = 0;
+	resets = x->card->nr_resets;
+	assert_int_equal(device_ioctl(x, VFIO_DEVICE_PCI_HOT_RESET, &reset), 0);
+	assert_int_equal(x->card->nr_resets, resets + 1);
+}
+
+static void no_hot_reset_on_the_root_bus(void **state)
+{
+	struct fixture *x = *state;
+	struct vfio_pci_hot_reset_info info = {.argsz = sizeof(info)};
+	struct vfio_pci_hot_reset reset = {.argsz = sizeof(reset)};
+	struct pci_port *parent = x->fn->parent;
+
+	x->fn->parent = NULL;
+	assert_int_equal(device_ioctl(x, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &info), -ENODEV);
+	assert_int_equal(device_ioctl(x, VFIO_DEVICE_PCI_HOT_RESET, &reset), -ENODEV);
+	x->fn->parent = parent;
 }
 
 int main(void)
@@ -197,7 +227,9 @@ int main(void)
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_mapping_keeps_the_device_open, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(info_of_the_device, fixture_setup, fixture_teardown),
-		cmocka_unit_test_setup_teardown(hot_reset_is_not_to_be_had, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(hot_reset_of_what_is_alone_below_its_port, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(no_hot_reset_on_the_root_bus, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,18 @@ static void config_reset(struct fixture *x)
 	config_write(x, x->fn->cap_exp + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR, 2);
 }
 
+static void hot_reset(struct fixture *x)
+{
+	struct vfio_pci_hot_reset reset = {.argsz = sizeof(reset)};
+
+	assert_int_equal(device_ioctl(x, VFIO_DEVICE_PCI_HOT_RESET, &reset), 0);
+}
+
+static void reset_of_the_bus(void **state)
+{
+	a_reset_revokes_and_gives_back(*state, hot_reset);
+}
+
 static void reset_by_ioctl(void **state)
 {
 	a_reset_revokes_and_gives_back(*state, ioctl_reset);
@@ -179,6 +191,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(decoding_and_power_together, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(reset_by_ioctl, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(reset_by_config_space, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(reset_of_the_bus, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(reset_by_ioctl, no_reset_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_reset_does_not_undo_decoding_off, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(closing_takes_what_is_mapped_for_dma, fixture_setup, fixture_teardown),
