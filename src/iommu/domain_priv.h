@@ -19,7 +19,24 @@ struct iommu_domain {
 	 */
 	iova_t idle;
 	bool has_idle;
+	/* The lowest table used last and the IOVA it begins at; NULL once any table has been retired. */
+	struct io_table *near;
+	iova_t near_start;
 };
+
+/* The lowest table that holds [iova, last], when it is the one used last. Lock held. */
+static inline struct io_table *domain_near(const struct iommu_domain *d, iova_t iova, iova_t last)
+{
+	iova_t start = align_down(iova, level_bytes(1));
+
+	return d->near && d->near_start == start && last - start < level_bytes(1) ? d->near : NULL;
+}
+
+static inline void domain_set_near(struct iommu_domain *d, iova_t iova, struct io_table *t)
+{
+	d->near = t;
+	d->near_start = align_down(iova, level_bytes(1));
+}
 
 /* A number that no domain of the unit has had before. */
 uint64_t iommu_unit_new_tag(struct iommu_unit *u);

@@ -21,8 +21,11 @@ static unsigned best_level(const struct iommu_domain *d, iova_t iova, phys_t pa,
 /* The table of that level which holds iova's entry, made when it is absent. */
 static int table_at(struct iommu_domain *d, iova_t iova, unsigned level, struct io_table **out)
 {
-	struct io_table *t = d->root;
+	struct io_table *t = level == 0 ? domain_near(d, iova, iova) : NULL;
 
+	if (t)
+		goto found;
+	t = d->root;
 	for (unsigned l = ROOT_LEVEL; l > level; l--) {
 		unsigned i = level_index(l, iova);
 		uint64_t e = entry_load(t, i);
@@ -38,6 +41,9 @@ static int table_at(struct iommu_domain *d, iova_t iova, unsigned level, struct 
 		}
 		t = entry_table(e);
 	}
+	if (level == 0)
+		domain_set_near(d, iova, t);
+found:
 	*out = t;
 	return 0;
 }

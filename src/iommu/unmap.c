@@ -13,6 +13,12 @@ static void entry_clear(struct io_table *t, unsigned i)
 	table_info(t)->nr_live--;
 }
 
+static void retire(struct iommu_domain *d, struct io_table *t)
+{
+	d->near = NULL;
+	table_retire(&d->pool, t);
+}
+
 /* Retires a table that has left the tree, and all below it. Returns the bytes its leaves mapped. */
 static uint64_t retire_tree(struct iommu_domain *d, struct io_table *t, unsigned level)
 {
@@ -28,7 +34,7 @@ static uint64_t retire_tree(struct iommu_domain *d, struct io_table *t, unsigned
 							  : retire_tree(d, entry_table(e), level - 1);
 		}
 	}
-	table_retire(&d->pool, t);
+	retire(d, t);
 	return bytes;
 }
 
@@ -80,6 +86,8 @@ static uint64_t clear_entry(struct iommu_domain *d, struct io_table *t, unsigned
 		entry_clear(t, i);
 		return last - iova + 1;
 	}
+	if (level == 1)
+		domain_set_near(d, iova, below);
 	uint64_t bytes = clear_range(d, below, level - 1, iova, last);
 	if (table_info(below)->nr_live == 0)
 		note_idle(d, iova);
@@ -118,8 +126,16 @@ static uint64_t clear_range(struct iommu_domain *d, struct io_table *t, unsigned
 
 uint64_t domain_clear(struct iommu_domain *d, iova_t iova, iova_t last)
 {
+	struct io_table *near = domain_near(d, iova, last);
+
 	mutex_assert_held(&d->lock);
-	return clear_range(d, d->root, ROOT_LEVEL, iova, last);
+	/* A table that is cleared whole is better taken out of the tree. */
+	if (!near || last - iova == level_bytes(1) - 1)
+		return clear_range(d, d->root, ROOT_LEVEL, iova, last);
+	uint64_t bytes = clear_pages(near, iova, last);
+	if (table_info(near)->nr_live == 0)
+		note_idle(d, iova);
+	return bytes;
 }
 
 void domain_prune(struct iommu_domain *d, iova_t iova)
@@ -138,7 +154,7 @@ void domain_prune(struct iommu_domain *d, iova_t iova)
 	}
 	for (; level < ROOT_LEVEL && table_info(path[level])->nr_live == 0; level++) {
 		entry_clear(path[level + 1], level_index(level + 1, iova));
-		table_retire(&d->pool, path[level]);
+		retire(d, path[level]);
 	}
 }
 

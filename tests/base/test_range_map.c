@@ -183,7 +183,6 @@ static void empties_completely(void **state)
 	for (uint64_t i = 0; i < N; i++)
 		assert_ptr_equal(range_map_remove(&map, (i * 7919 % N) * 10), value_of(i * 7919 % N));
 	assert_int_equal(map.nr_ranges, 0);
-	assert_int_equal(map.nr_ranges, 0);
 	range_map_fini(&map);
 	(void)state;
 }
