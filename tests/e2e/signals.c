@@ -94,7 +94,7 @@ static void ask_return_from_handler(void)
 {
 	void (*old)(int) = signal(SIGSEGV, plain);
 
-	answer("signal() returns the old handler", old == (void (*)(int))jump);
+	answer("signal() returns the old handler", old == (void (*)(int))(void *)jump);
 	seen = 0;
 	poke(none);
 	say("the handler mended it", seen, "%d", none[0]);
