@@ -132,60 +132,77 @@ static void print_groups(const struct rack *r)
 	}
 }
 
-/* The rules that occur, each with a letter; the matrix shows the letters. */
+/* The rules that occur, numbered; the matrix shows the path and, where one path has several rules, the number. */
 struct legend {
-	const char *rules[16];
-	enum pci_route_kind kinds[16];
+	struct pci_route routes[16];
 	size_t nr;
 };
 
-static char legend_letter(struct legend *l, const struct pci_route *route)
+static size_t legend_add(struct legend *l, const struct pci_route *route)
 {
 	size_t i = 0;
 
-	while (i < l->nr && strcmp(l->rules[i], route->rule))
+	while (i < l->nr && strcmp(l->routes[i].rule, route->rule))
 		i++;
-	if (i == l->nr && l->nr < ARRAY_SIZE(l->rules)) {
-		l->rules[l->nr] = route->rule;
-		l->kinds[l->nr++] = route->kind;
-	}
-	return (char)('a' + i);
+	if (i == l->nr && l->nr < ARRAY_SIZE(l->routes))
+		l->routes[l->nr++] = *route;
+	return i + 1;
 }
 
-static void print_row(const struct rack *r, const struct pci_function *from, struct legend *legend)
+static const char *path_word(enum pci_route_kind kind)
 {
-	printf("  %-8s %-12s", from->name + 5, rack_function_label(r, from));
-	for (size_t i = 0; i < r->root.nr_functions; i++) {
-		const struct pci_function *to = r->root.functions[i];
-		struct pci_route route = pci_route(from, to);
+	static const char *const words[] = {
+		[PCI_ROUTE_NONE] = "-", [PCI_ROUTE_BUS_ADDRESS] = "bus", [PCI_ROUTE_HOST_BRIDGE] = "host"};
 
-		if (!to->model_name)
-			continue;
-		if (to == from)
-			printf("    .   ");
-		else if (route.kind == PCI_ROUTE_NONE)
-			printf("   -%c   ", legend_letter(legend, &route));
-		else
-			printf("    %c   ", legend_letter(legend, &route));
+	return words[kind];
+}
+
+/* Columns that fit beside the row's name in 100 columns; wider racks get several tables. */
+enum { COLUMNS = 8 };
+
+static void print_row(const struct rack *r, const struct pci_function *from, const struct pci_function *const *to,
+		      size_t nr, struct legend *legend)
+{
+	printf("  %-8s %-14s", from->name + 5, rack_function_label(r, from));
+	for (size_t i = 0; i < nr; i++) {
+		struct pci_route route = pci_route(from, to[i]);
+		char cell[16];
+
+		snprintf(cell, sizeof(cell), "%s %zu", path_word(route.kind),
+			 from == to[i] ? 0 : legend_add(legend, &route));
+		printf(i + 1 < nr ? " %-8s" : " %s", from == to[i] ? "." : cell);
 	}
 	putchar('\n');
+}
+
+static void print_matrix(const struct rack *r, const struct pci_function *const *devices, size_t nr,
+			 struct legend *legend)
+{
+	for (size_t first = 0; first < nr; first += COLUMNS) {
+		size_t columns = MIN(nr - first, (size_t)COLUMNS);
+
+		printf("  %-23s", "from \\ to");
+		for (size_t i = 0; i < columns; i++)
+			printf(i + 1 < columns ? " %-8s" : " %s", devices[first + i]->name + 5);
+		putchar('\n');
+		for (size_t i = 0; i < nr; i++)
+			print_row(r, devices[i], devices + first, columns, legend);
+	}
 }
 
 static void print_peers(const struct rack *r)
 {
+	const struct pci_function *devices[ARRAY_SIZE(r->root.functions)];
 	struct legend legend = {.nr = 0};
+	size_t nr = 0;
 
-	printf("  %-21s", "from \\ to");
 	for (size_t i = 0; i < r->root.nr_functions; i++)
 		if (r->root.functions[i]->model_name)
-			printf(" %s", r->root.functions[i]->name + 5);
-	putchar('\n');
-	for (size_t i = 0; i < r->root.nr_functions; i++)
-		if (r->root.functions[i]->model_name)
-			print_row(r, r->root.functions[i], &legend);
+			devices[nr++] = r->root.functions[i];
+	print_matrix(r, devices, nr, &legend);
 	for (size_t i = 0; i < legend.nr; i++)
-		printf("  %s%c  %s: %s\n", legend.kinds[i] == PCI_ROUTE_NONE ? "-" : " ", (char)('a' + i),
-		       rack_route_name(legend.kinds[i]), legend.rules[i]);
+		printf("  %zu  %s%s: %s\n", i + 1, legend.routes[i].kind == PCI_ROUTE_NONE ? "" : "by ",
+		       rack_route_name(legend.routes[i].kind), legend.routes[i].rule);
 }
 
 void rack_show_text(const struct rack *r)
