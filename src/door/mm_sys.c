@@ -57,9 +57,6 @@ static int64_t mmap_file(struct file *f, struct mmap_request *req)
 {
 	int err = f->open_flags & O_PATH ? -EBADF : check_range(req);
 
-	/* A child has no devices behind its copy. */
-	if (!err && door_is_forked())
-		err = -EIO;
 	if (!err && (req->flags & MAP_HUGETLB))
 		err = -EINVAL;
 	if (!err)

@@ -25,7 +25,7 @@
 
 static void *volatile nowhere = (void *)8;
 static volatile int minus_one = -1;
-static char device[PATH_MAX], cdev[64]; /* the first function that vfio-pci has, and its device file */
+static char device[300], cdev[300]; /* the first function that vfio-pci has, and its device file */
 
 #define ask(call)                                                                                                      \
 	do {                                                                                                           \
