@@ -94,9 +94,24 @@ static int kept_flags(int flags)
 	return flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
 }
 
+/*
+ * An attribute's carrier holds what it says now, for those who read it past us: a program that is executed with it
+ * (`cat < /sys/...`), libc's own streams on a duplicate. Nobody else sees it.
+ */
+static void fill_carrier(struct task *t, struct file *f, int fd)
+{
+	char piece[1024];
+	uint64_t pos = 0;
+	ssize_t n;
+	while ((n = f->ops->read(f, t, (uaddr_t)piece, sizeof(piece), &pos)) > 0)
+		raw_syscall(SYS_pwrite64, fd, piece, n, pos - (uint64_t)n);
+}
+
 static int64_t open_node(struct task *t, struct ns_node *node, int flags)
 {
 	struct file *f;
+	if (fd_any_in_flight())
+		fd_flight_sweep();
 	int err = call_open_node(t, node, kept_flags(flags), &f);
 	if (err)
 		return err;
@@ -105,6 +120,8 @@ static int64_t open_node(struct task *t, struct ns_node *node, int flags)
 		file_put(f);
 		return fd;
 	}
+	if (ns_kind(node) == NS_ATTRIBUTE && !(flags & O_CLOEXEC) && call_may(f, false))
+		fill_carrier(t, f, fd);
 	fd_publish(fd, f, node);
 	return fd;
 }

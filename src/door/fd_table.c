@@ -184,6 +184,7 @@ void fd_publish(int fd, struct file *f, struct ns_node *node)
 	h->dev = id.dev;
 	h->ino = id.ino;
 	h->in_flight = 0;
+	h->probe = -1;
 	list_add(&table->live, &h->link);
 	atomic_store(&h->refs, 1);
 	mutex_unlock(&table->lock);
@@ -324,48 +325,7 @@ int fd_close_range(unsigned first, unsigned last, unsigned flags)
 			return -errno;
 		fd = internal + 1;
 	}
+	if (fd_any_in_flight())
+		fd_flight_sweep();
 	return 0;
-}
-
-void fd_send(int fd)
-{
-	struct fd_table *table = atomic_load(&door.fds);
-	struct fd_handle *h = fd_adopt(fd); /* this reference stays with the message */
-	if (!h)
-		return;
-	mutex_lock(&table->lock);
-	h->in_flight++;
-	mutex_unlock(&table->lock);
-}
-
-/* The message is gone: its reference, if one was held. */
-static void fd_land(struct fd_table *table, struct fd_handle *h)
-{
-	mutex_lock(&table->lock);
-	bool was_in_flight = h->in_flight > 0;
-	if (was_in_flight)
-		h->in_flight--;
-	mutex_unlock(&table->lock);
-	if (was_in_flight)
-		fd_handle_put(h);
-}
-
-void fd_unsend(int fd)
-{
-	struct fd_handle *h = fd_handle_get(fd);
-	if (!h)
-		return;
-	fd_land(atomic_load(&door.fds), h);
-	fd_handle_put(h);
-}
-
-void fd_receive(int fd, bool peek)
-{
-	fd_forget(fd);
-	struct fd_handle *h = fd_adopt(fd);
-	if (!h)
-		return;
-	if (!peek)
-		fd_land(atomic_load(&door.fds), h);
-	fd_handle_put(h);
 }

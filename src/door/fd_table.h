@@ -36,6 +36,7 @@ struct fd_handle {
 	/* Guarded by the table's lock. */
 	struct list link;   /* in the table's list of live handles, or in its pool */
 	unsigned in_flight; /* references held for messages that nobody has received yet */
+	int probe;	    /* tells whether the kernel still has the carrier (fd_flight.c); -1: none */
 };
 
 /* A real fd of barter's own: closing it is not the program's business. Never dereferenced. */
@@ -52,6 +53,7 @@ struct fd_table {
 	struct list live;  /* handles with references */
 	struct list pool;  /* handles without: at least nr_promised of them */
 	size_t nr_pool, nr_promised;
+	atomic_uint nr_in_flight; /* messages; written under the lock */
 };
 
 /* Makes the table at the first need; NULL when out of memory. */
@@ -106,9 +108,19 @@ void fd_forget(int fd);
 int fd_keep(int fd);
 void fd_drop(int fd);
 
-/* Messages: a reference from sendmsg() until a recvmsg() of ours has got it. */
+/*
+ * Messages (fd_flight.c): a reference from sendmsg() until a recvmsg() of ours has got it, or until the kernel has
+ * thrown it away with its socket, which fd_flight_sweep() finds out.
+ */
 void fd_send(int fd);
 void fd_unsend(int fd); /* it was not sent after all */
 void fd_receive(int fd, bool peek);
+void fd_flight_sweep(void);
+
+static inline bool fd_any_in_flight(void)
+{
+	struct fd_table *table = atomic_load_explicit(&door.fds, memory_order_acquire);
+	return table && atomic_load_explicit(&table->nr_in_flight, memory_order_relaxed);
+}
 
 #endif

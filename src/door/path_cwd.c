@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The working directory. While it is one of ours the kernel's stands in "/"; the real one is asked for once after each
- * change that we have seen.
+ * The working directory. While it is one of ours the kernel's stands in the real directory of that name, or else in
+ * "/"; the real one is asked for once after each change that we have seen.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -37,7 +37,14 @@ int path_chdir(struct ns_node *node)
 {
 	if (ns_kind(node) != NS_DIRECTORY)
 		return -ENOTDIR;
-	long err = raw_syscall(SYS_chdir, "/");
+	char text[PATH_MAX];
+	int n = ns_path(node, text, sizeof(text));
+	if (n < 0)
+		return n;
+	/* A real directory of the same name gives programs that are executed from here the right one, too. */
+	long err = raw_syscall(SYS_chdir, text);
+	if (err)
+		err = raw_syscall(SYS_chdir, "/");
 	if (err)
 		return (int)err;
 	cwd_set(node);

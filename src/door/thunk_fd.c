@@ -49,9 +49,20 @@ DOOR_EXPORT int fcntl64(int fd, int cmd, ...)
 	return thunk_fcntl(fd, cmd, arg);
 }
 
+/* What is closed may have been the socket of a message that held a file of ours. */
+static int closed(int err)
+{
+	if (unlikely(fd_any_in_flight())) {
+		int saved_errno = errno;
+		fd_flight_sweep();
+		errno = saved_errno;
+	}
+	return err;
+}
+
 DOOR_EXPORT int close(int fd)
 {
-	THUNK_FD(int, fd, real.close(fd), SYS_close, fd);
+	THUNK_FD(int, fd, closed(real.close(fd)), SYS_close, fd);
 }
 
 int __close(int fd);
@@ -102,7 +113,7 @@ DOOR_EXPORT int dup2(int from, int to)
 	long ours;
 	if (dup_concerns(from, to) && THUNK_CALL(&ours, SYS_dup3, from, to, 0))
 		return (int)ours;
-	return real.dup2(from, to);
+	return closed(real.dup2(from, to));
 }
 
 int __dup2(int from, int to);
@@ -117,7 +128,7 @@ DOOR_EXPORT int dup3(int from, int to, int flags)
 	long ours;
 	if (dup_concerns(from, to) && THUNK_CALL(&ours, SYS_dup3, from, to, flags))
 		return (int)ours;
-	return real.dup3(from, to, flags);
+	return closed(real.dup3(from, to, flags));
 }
 
 DOOR_EXPORT int fchmod(int fd, mode_t mode)

@@ -135,3 +135,37 @@ DOOR_EXPORT FILE *fdopen(int fd, const char *mode)
 {
 	return any_stream_of_fd(fd, mode);
 }
+
+/*
+ * A stream cannot become one of ours: the program holds its address. An attribute can still be read through it, for its
+ * carrier holds the text (call_open.c); what would be written would be lost, and is refused.
+ */
+static FILE *reopen_for_reading(const char *path, const char *mode, FILE *stream)
+{
+	char carrier[32];
+	int flags = flags_of_mode(mode);
+	int fd = flags < 0 ? -1 : thunk_openat(AT_FDCWD, path, flags & ~O_CLOEXEC, 0666);
+	bool refused = fd >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+	snprintf(carrier, sizeof(carrier), "/proc/self/fd/%d", fd);
+	FILE *result = NULL;
+	if (fd >= 0 && !refused)
+		result = real.freopen(carrier, mode, stream);
+	else
+		fclose(stream);
+	int saved_errno = flags < 0 ? EINVAL : refused ? EOPNOTSUPP : errno;
+	if (fd >= 0)
+		close(fd);
+	errno = saved_errno;
+	return result;
+}
+
+DOOR_EXPORT FILE *freopen(const char *restrict path, const char *restrict mode, FILE *restrict stream)
+{
+	return path && unlikely(path_concerns(AT_FDCWD, path)) ? reopen_for_reading(path, mode, stream)
+							       : real.freopen(path, mode, stream);
+}
+
+DOOR_EXPORT FILE *freopen64(const char *restrict path, const char *restrict mode, FILE *restrict stream)
+{
+	return freopen(path, mode, stream);
+}

@@ -162,6 +162,24 @@ static void message_keeps_the_file(void **state)
 	assert_int_equal(released, 1);
 }
 
+static void lost_message_releases_the_file(void **state)
+{
+	for (enum carrier carrier = CARRIER_PLAIN; carrier <= CARRIER_READY; carrier++) {
+		atomic_store(&released, 0);
+		int fd = install(carrier, 0);
+		fd_send(fd);
+		fd_send(fd);
+		int in_message = (int)raw_syscall(SYS_fcntl, fd, F_DUPFD, 400);
+		fd_close(fd);
+		fd_flight_sweep();
+		assert_int_equal(released, 0);
+		raw_syscall(SYS_close, in_message);
+		fd_flight_sweep();
+		assert_int_equal(released, 1);
+		assert_false(fd_any_in_flight());
+	}
+}
+
 static void *look_up(void *arg)
 {
 	int fd = *(int *)arg;
@@ -263,6 +281,7 @@ int main(void)
 		cmocka_unit_test_setup(close_range_keeps_what_is_barters, set_up),
 		cmocka_unit_test_setup(full_table_refuses_and_leaks_nothing, set_up),
 		cmocka_unit_test_setup(message_keeps_the_file, set_up),
+		cmocka_unit_test_setup(lost_message_releases_the_file, set_up),
 		cmocka_unit_test_setup(lookups_race_with_close, set_up),
 		cmocka_unit_test_setup(eventfds_are_signalled_and_watched, set_up),
 		cmocka_unit_test_setup(memory_files_are_memfds_and_tmpfs, set_up),

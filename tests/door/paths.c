@@ -107,6 +107,22 @@ static void texts_are_read_by_every_way(void **state)
 	fclose(stream);
 }
 
+static void texts_show_in_what_libc_reads_alone(void **state)
+{
+	char path[32], line[16];
+	FILE *stream = fopen("/dev/null", "r");
+	stream = freopen(DEVICE "/vendor", "r", stream);
+	assert_non_null(stream);
+	assert_string_equal(fgets(line, sizeof(line), stream), "0x8086\n");
+	assert_null(freopen(DEVICE "/driver_override", "w", stream));
+	assert_int_equal(errno, EOPNOTSUPP);
+	snprintf(path, sizeof(path), "exec cat <&%d", open(DEVICE "/vendor", O_RDONLY));
+	stream = popen(path, "r");
+	assert_string_equal(fgets(line, sizeof(line), stream), "0x8086\n");
+	pclose(stream);
+	close(atoi(path + strlen("exec cat <&")));
+}
+
 static void attributes_are_written(void **state)
 {
 	int fd = open(DEVICE "/driver_override", O_RDWR);
@@ -413,8 +429,14 @@ static void files_travel_in_messages(void **state)
 	assert_int_equal(ioctl(fd, 0x3b01, 0), 42);
 	close(fd);
 	assert_int_equal(fake_machine_open_files, 0);
+	/* Nobody receives this one: it goes with its socket. */
+	send_fd(pair[0], fd = open("/dev/iommu", O_RDWR));
+	close(fd);
+	assert_int_equal(fake_machine_open_files, 1);
 	close(pair[0]);
+	assert_int_equal(fake_machine_open_files, 1);
 	close(pair[1]);
+	assert_int_equal(fake_machine_open_files, 0);
 }
 
 static void numbers_are_duplicated_and_closed(void **state)
@@ -465,6 +487,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_built_before_it_is_named),
 		cmocka_unit_test(devices_have_their_type_and_number),
 		cmocka_unit_test(texts_are_read_by_every_way),
+		cmocka_unit_test(texts_show_in_what_libc_reads_alone),
 		cmocka_unit_test(attributes_are_written),
 		cmocka_unit_test(open_refuses_in_linux_order),
 		cmocka_unit_test(links_lead_both_ways),
