@@ -61,12 +61,25 @@ static enum dma_status step_begin(struct dma_port *p, uint32_t run)
 	return status;
 }
 
-static enum dma_status step_end(struct dma_port *p, enum dma_status status, iova_t iova, const struct dma_target *t)
+/* The section has ended, and the port's thread holds nothing. */
+static void report_unsupported(struct dma_port *p, iova_t iova, bool write, const char *rule)
+{
+	const char *what = write ? "write" : "read";
+	unsigned long long address = iova;
+
+	trace_instant(p->fn->root->trace, TRACE_FAULT, p->fn->name, "unsupported request", "%s, iova 0x%llx: %s", what,
+		      address, rule);
+	refuse(p->fn->root->trace, -EREMOTEIO, "DMA: %s by %s at iova 0x%llx is an unsupported request: %s", what,
+	       p->fn->name, address, rule);
+	pci_error_unsupported(p->fn, write);
+}
+
+static enum dma_status step_end(struct dma_port *p, enum dma_status status, iova_t iova, bool write,
+				const struct dma_target *t)
 {
 	section_leave(&p->section);
 	if (status == DMA_UNSUPPORTED)
-		trace_instant(p->fn->root->trace, TRACE_FAULT, p->fn->name, "unsupported request", "iova 0x%llx: %s",
-			      (unsigned long long)iova, t->rule);
+		report_unsupported(p, iova, write, t->rule);
 	return status;
 }
 
@@ -182,7 +195,7 @@ static enum dma_status transfer_step(struct dma_port *p, uint32_t run, const str
 		left = transfer_in_section(x, &t);
 	if (left)
 		again = was_moved(&t);
-	status = step_end(p, status, x->iova, &t);
+	status = step_end(p, status, x->iova, x->write, &t);
 	if (status != DMA_OK)
 		return status;
 	if (t.kind == DMA_TO_REGISTERS)
@@ -265,11 +278,11 @@ static enum dma_status copy_step(struct dma_port *p, uint32_t run, iova_t dst, i
 		return status;
 	status = dma_resolve(p, src, MIN(len, (size_t)SECTION_MAX_BYTES), IOMMU_READ, &from);
 	if (status != DMA_OK)
-		return step_end(p, status, src, &from);
+		return step_end(p, status, src, false, &from);
 	status = dma_resolve(p, dst, from.len, IOMMU_WRITE, &to);
 	if (status != DMA_OK) {
 		p->failed_write = true;
-		return step_end(p, status, dst, &to);
+		return step_end(p, status, dst, true, &to);
 	}
 	bool direct = from.kind == DMA_TO_MEMORY && to.kind == DMA_TO_MEMORY;
 	if (direct)

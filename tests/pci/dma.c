@@ -231,6 +231,12 @@ static void a_host_bridge_that_does_not_route(void **state)
 	assert_int_equal(iommu_map(w.domain, at, bar_memory(w.far), PAGE, RW | IOMMU_MMIO), 0);
 	expect_copy(at, IOVA, PAGE, DMA_UNSUPPORTED, 0);
 	assert_true(w.port.failed_write);
+	/* A posted write comes back to nobody, a read does. */
+	assert_int_equal(pci_config_read(w.engine, PCI_STATUS, 2) & PCI_STATUS_REC_MASTER_ABORT, 0);
+	expect_copy(IOVA, at, PAGE, DMA_UNSUPPORTED, 0);
+	assert_true(pci_config_read(w.engine, PCI_STATUS, 2) & PCI_STATUS_REC_MASTER_ABORT);
+	pci_config_write(w.engine, PCI_STATUS, PCI_STATUS_REC_MASTER_ABORT, 2);
+	assert_int_equal(pci_config_read(w.engine, PCI_STATUS, 2) & PCI_STATUS_REC_MASTER_ABORT, 0);
 }
 
 static void redirect_to_a_host_bridge_that_does_not_route(void **state)
