@@ -45,7 +45,7 @@ struct mm {
 	size_t nr_parts, capacity;
 	int empty_fd; /* a shared file without a byte: what zapped memory is mapped to */
 	struct pins *pins;
-	_Atomic int mem_fd; /* /proc/self/mem, opened when the first pinned memory is protected; -1 before */
+	_Atomic int mem_fd;  /* /proc/self/mem, opened when the first pinned memory is protected; -1 before */
 	_Atomic int maps_fd; /* /proc/self/maps, opened when the first long range is pinned; -1 before */
 	/* Everything of ours is within [low, high). They only grow. Read without the lock. */
 	_Atomic uaddr_t low, high;

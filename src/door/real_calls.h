@@ -38,7 +38,7 @@ REAL(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old), (how, set,
 REAL(int, pthread_sigmask, (int how, const sigset_t *set, sigset_t *old), (how, set, old))
 REAL(int, sigaltstack, (const stack_t *stack, stack_t *old), (stack, old))
 REAL(int, sigsuspend, (const sigset_t *mask), (mask))
-REAL(int, ppoll, (struct pollfd *fds, nfds_t nr, const struct timespec *timeout, const sigset_t *mask),
+REAL(int, ppoll, (struct pollfd * fds, nfds_t nr, const struct timespec *timeout, const sigset_t *mask),
      (fds, nr, timeout, mask))
 REAL(int, pselect,
      (int nr, fd_set *readable, fd_set *writable, fd_set *except, const struct timespec *timeout, const sigset_t *mask),
@@ -48,13 +48,13 @@ REAL(int, epoll_pwait, (int ep, struct epoll_event *events, int max, int timeout
 REAL(int, epoll_pwait2,
      (int ep, struct epoll_event *events, int max, const struct timespec *timeout, const sigset_t *mask),
      (ep, events, max, timeout, mask))
-REAL(int, pthread_create,
-     (pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg), (thread, attr, start, arg))
+REAL(int, pthread_create, (pthread_t * thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg),
+     (thread, attr, start, arg))
 
-REAL(void, longjmp, (struct __jmp_buf_tag *env, int value), (env, value))
-REAL(void, _longjmp, (struct __jmp_buf_tag *env, int value), (env, value))
-REAL(void, siglongjmp, (struct __jmp_buf_tag *env, int value), (env, value))
-REAL(void, __longjmp_chk, (struct __jmp_buf_tag *env, int value), (env, value))
+REAL(void, longjmp, (struct __jmp_buf_tag * env, int value), (env, value))
+REAL(void, _longjmp, (struct __jmp_buf_tag * env, int value), (env, value))
+REAL(void, siglongjmp, (struct __jmp_buf_tag * env, int value), (env, value))
+REAL(void, __longjmp_chk, (struct __jmp_buf_tag * env, int value), (env, value))
 
 /* Processes. */
 REAL(void, _exit, (int status), (status))

@@ -18,6 +18,7 @@
 #ifndef BARTER_DOOR_SIGNALS_H
 #define BARTER_DOOR_SIGNALS_H
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <ucontext.h>
@@ -41,6 +42,7 @@ struct signals {
 /* What the door knows of a thread. */
 struct door_thread {
 	unsigned inside;	  /* depth of calls into barter */
+	int cancel_state;	  /* outside of it */
 	unsigned blocked;	  /* owned signals that the program has blocked here: bit (signal - 1) */
 	unsigned blocked_outside; /* the same, when the outermost handler of an owned signal was entered */
 	uaddr_t handler_frame;	  /* where that handler began, 0: none is running */
@@ -69,18 +71,26 @@ void signals_die(int sig, siginfo_t *info);
 
 void signals_send_deferred(void);
 
-/* Around everything that takes locks of ours on a program's thread. May nest. */
+/*
+ * Around everything that takes locks of ours on a program's thread. May nest. What barter calls within may be
+ * cancellation points; a thread must not end there.
+ */
 static inline void door_enter(void)
 {
-	door_thread.inside++;
+	if (door_thread.inside++ == 0)
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &door_thread.cancel_state);
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
 static inline void door_leave(void)
 {
 	atomic_signal_fence(memory_order_seq_cst);
-	if (--door_thread.inside == 0 && unlikely(door_thread.deferred))
+	if (--door_thread.inside)
+		return;
+	if (unlikely(door_thread.deferred))
 		signals_send_deferred();
+	if (likely(door_thread.cancel_state == PTHREAD_CANCEL_ENABLE))
+		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
 }
 
 #endif
