@@ -18,8 +18,10 @@ bool call_may(const struct file *f, bool write)
 }
 
 /* -EBADF when the file was not opened for this, -EINVAL when it cannot be done to it at all. */
-static int rw_check(const struct file *f, bool write, rw_fn fn)
+static int rw_check(const struct file *f, bool write, bool positioned, rw_fn fn)
 {
+	if (positioned && f->ops->no_positions)
+		return -ESPIPE;
 	return !call_may(f, write) ? -EBADF : fn ? 0 : -EINVAL;
 }
 
@@ -35,7 +37,7 @@ static int64_t rw(struct task *t, struct fd_handle *h, uaddr_t buf, size_t len, 
 		return DOOR_NOT_OURS;
 	struct file *f = h->file;
 	rw_fn fn = rw_fn_of(f, write);
-	int64_t result = rw_check(f, write, fn);
+	int64_t result = rw_check(f, write, positioned, fn);
 	if (!result && (ssize_t)len < 0)
 		result = -EINVAL;
 	if (!result) {
@@ -96,7 +98,7 @@ static int64_t rw_vector(struct task *t, int fd, uaddr_t iov, size_t nr, int64_t
 		return DOOR_NOT_OURS;
 	struct file *f = h->file;
 	uint64_t pos = positioned ? (uint64_t)at : atomic_load(&f->pos);
-	int64_t result = positioned && at < 0 ? -EINVAL : rw_check(f, write, rw_fn_of(f, write));
+	int64_t result = positioned && at < 0 ? -EINVAL : rw_check(f, write, positioned, rw_fn_of(f, write));
 	if (!result && nr > IOV_MAX)
 		result = -EINVAL;
 	if (!result)
