@@ -6,6 +6,7 @@
  * reading, so it either comes before decoding is turned off or sees that it is. The MSI-X table reads as ones and drops
  * what is written: interrupts are set up by VFIO_DEVICE_SET_IRQS.
  */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -182,12 +183,15 @@ ssize_t vfio_file_write(struct file *f, struct task *t, uaddr_t buf, size_t len,
 	return region_access(f, t, buf, len, pos, true);
 }
 
-static int mmap_check(const struct vfio_device *v, const struct mmap_request *req, unsigned index, uint64_t position)
+static int mmap_check(const struct vfio_device *v, const struct file *f, const struct mmap_request *req, unsigned index,
+		      uint64_t position)
 {
 	uint64_t size;
 
-	if ((req->flags & MAP_TYPE) == MAP_PRIVATE)
-		return refuse(v->trace, -EINVAL, "mmap of %s: a region can only be mapped shared", v->fn->name);
+	/* A shared mapping of a file that is not open for writing is a private one to Linux. */
+	if ((req->flags & MAP_TYPE) == MAP_PRIVATE || (f->open_flags & O_ACCMODE) == O_RDONLY)
+		return refuse(v->trace, -EINVAL, "mmap of %s: a region can only be mapped shared and writable",
+			      v->fn->name);
 	if (index >= PCI_NR_BARS)
 		return refuse(v->trace, -EINVAL, "mmap of %s: region %u is not a BAR", v->fn->name, index);
 	size = v->fn->bars[index].size;
@@ -212,7 +216,7 @@ int64_t vfio_file_mmap(struct file *f, struct task *t, const struct mmap_request
 	lock_check_none_held(__func__);
 	if (!o->bound)
 		return -EINVAL;
-	addr = mmap_check(o->v, req, index, range.offset);
+	addr = mmap_check(o->v, f, req, index, range.offset);
 	if (addr)
 		return addr;
 	addr = vfio_buffer_create(o->v, &o->v->fn->bars[index], &range, 1, 0, f, &vb);

@@ -485,6 +485,8 @@ static void ask_buffer_file(int fd)
 	answer("buffer.lseek_99", err(lseek(fd, 0, 99)));
 	answer("buffer.read", err(read(fd, buf, 4)));
 	answer("buffer.write", err(write(fd, buf, 4)));
+	answer("buffer.pread", err(pread(fd, buf, 4, 0)));
+	answer("buffer.pwrite", err(pwrite(fd, buf, 4, 0)));
 	answer("buffer.mmap_shared", map_answer(fd, 0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED));
 	answer("buffer.mmap_private", map_answer(fd, 0, PAGE, PROT_READ, MAP_PRIVATE));
 	answer("buffer.ftruncate", err(ftruncate(fd, 0)));
@@ -535,6 +537,51 @@ static void ask_import(int fd)
 	answer("import.unmap", unmap(0x400000, 4 * PAGE));
 	answer("import.unmap_slice", unmap(0x600000, PAGE));
 	answer("import.unmap_second", unmap(0x500000, 4 * PAGE));
+}
+
+/*
+ * Opened for less than reading and writing
+ */
+
+static void ask_access_modes(void)
+{
+	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = iommu};
+	char buf[8] = {0};
+	int fd;
+
+	close(card.fd);
+	card.fd = open(card.cdev, O_RDONLY);
+	answer("read_only.bind", io(card.fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
+	answer("read_only.read", err(pread(card.fd, buf, 4, REGION(7))));
+	answer("read_only.write", err(pwrite(card.fd, buf, 4, REGION(2))));
+	answer("read_only.mmap", map_answer(card.fd, REGION(2), PAGE, PROT_READ, MAP_SHARED));
+	answer("read_only.mmap_writable", map_answer(card.fd, REGION(2), PAGE, PROT_READ | PROT_WRITE, MAP_SHARED));
+	answer("read_only.mmap_private_writable",
+	       map_answer(card.fd, REGION(2), PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE));
+	fd = export_slice(&card, 2, O_RDONLY, 0, PAGE);
+	answer("read_only.buffer_write", err(write(fd, buf, 4)));
+	answer("read_only.buffer_mmap", map_answer(fd, 0, PAGE, PROT_READ, MAP_SHARED));
+	answer("read_only.buffer_mmap_writable", map_answer(fd, 0, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED));
+	answer("read_only.buffer_import", map_file(fd, 0, PAGE, 0x800000));
+	answer("read_only.buffer_unmap", unmap(0x800000, PAGE));
+	close(fd);
+	fd = export_slice(&card, 2, O_WRONLY | O_NONBLOCK, 0, PAGE);
+	say("write_only.buffer_getfl", 0, "0x%x", fcntl(fd, F_GETFL) & (O_ACCMODE | O_NONBLOCK));
+	say("write_only.buffer_getfd", 0, "%d", fcntl(fd, F_GETFD));
+	answer("write_only.buffer_read", err(read(fd, buf, 4)));
+	answer("write_only.buffer_mmap", map_answer(fd, 0, PAGE, PROT_READ, MAP_SHARED));
+	answer("write_only.buffer_import", map_file(fd, 0, PAGE, 0x800000));
+	answer("write_only.buffer_unmap", unmap(0x800000, PAGE));
+	close(fd);
+	close(card.fd);
+	card.fd = open(card.cdev, O_WRONLY);
+	answer("write_only.bind", io(card.fd, VFIO_DEVICE_BIND_IOMMUFD, &bind));
+	answer("write_only.read", err(pread(card.fd, buf, 4, REGION(7))));
+	answer("write_only.write", err(pwrite(card.fd, buf, 4, REGION(2))));
+	answer("write_only.mmap", map_answer(card.fd, REGION(2), PAGE, PROT_READ, MAP_SHARED));
+	close(card.fd);
+	open_device(&card);
+	config_write(&card, PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
 }
 
 /*
@@ -611,6 +658,7 @@ int main(int argc, char **argv)
 	ask_buffer_ioctls(buffer);
 	ask_import(buffer);
 	close(buffer);
+	ask_access_modes();
 	ask_close();
 	return answers_end();
 }
