@@ -21,7 +21,9 @@
  */
 #include "model/ioat_priv.h"
 
-#define POLL_AFTER_DOORBELLS 2 /* switching costs as much as a trap or two */
+/* Switching the page to polled and back costs as much as two traps: twice as many each time that it did not pay. */
+#define POLL_AFTER_MIN 2u
+#define POLL_AFTER_MAX 256u
 
 static void log_config_error(struct ioat *io, unsigned reg, uint32_t bits)
 {
@@ -98,9 +100,27 @@ static void start_chain(struct ioat *io, uint64_t addr)
 	io->doorbells = 0;
 }
 
+static bool may_poll(const struct ioat *io)
+{
+	return io->status == IOAT_ACTIVE && !io->chanerr && !io->suspend && !io->command_error &&
+	       !ioat_load32(io, IOAT_ATTNSTATUS) && !(ioat_load16(io, IOAT_CHANCTRL) & IOAT_CHANCTRL_INT_DISABLE);
+}
+
+/* A doorbell has trapped and met a busy engine. */
+static void consider_polling(struct ioat *io)
+{
+	if (io->polled || ++io->doorbells < io->poll_after || !may_poll(io))
+		return;
+	device_set_polled(io->dev, 0, 0, true);
+	io->polled = true;
+	io->poll_paid = false;
+}
+
 /* Runs when there is something to do and the channel's state allows it. */
 static void kick(struct ioat *io)
 {
+	bool was_busy = atomic_load(&io->spinning);
+
 	if (io->status == IOAT_ACTIVE || io->count == io->completed)
 		return;
 	if (io->status != IOAT_DONE && !io->chain_written)
@@ -109,29 +129,25 @@ static void kick(struct ioat *io)
 		return;
 	io->status = IOAT_ACTIVE;
 	io->chain_written = false;
-	io->doorbells = 0;
 	io->nr_bytes = 0;
 	io->busy_since = device_trace_now(io->dev);
 	ioat_show_status(io);
+	if (was_busy)
+		consider_polling(io);
+	else
+		io->doorbells = 0;
 	atomic_store(&io->kicked, true);
 	device_worker_wake(io->worker);
-}
-
-static bool may_poll(const struct ioat *io)
-{
-	return io->status == IOAT_ACTIVE && !io->chanerr && !io->suspend && !io->command_error &&
-	       !ioat_load32(io, IOAT_ATTNSTATUS) && !(ioat_load16(io, IOAT_CHANCTRL) & IOAT_CHANCTRL_INT_DISABLE);
 }
 
 void ioat_store_count(struct ioat *io, uint16_t count)
 {
 	io->count = count;
 	ioat_store16(io, IOAT_DMACOUNT, count);
-	if (io->status == IOAT_ACTIVE && !io->polled && ++io->doorbells >= POLL_AFTER_DOORBELLS && may_poll(io)) {
-		device_set_polled(io->dev, 0, 0, true);
-		io->polled = true;
-	}
-	kick(io);
+	if (io->status == IOAT_ACTIVE)
+		consider_polling(io);
+	else
+		kick(io);
 }
 
 void ioat_store_chain(struct ioat *io, uint64_t addr)
@@ -260,10 +276,12 @@ void ioat_look(struct ioat *io)
 {
 	if (!io->polled)
 		return;
-	if (ioat_load8(io, IOAT_CHANCMD))
+	if (ioat_load8(io, IOAT_CHANCMD)) {
 		ioat_trap(io);
-	else
-		io->count = ioat_load16(io, IOAT_DMACOUNT);
+		return;
+	}
+	io->poll_paid |= io->count != ioat_load16(io, IOAT_DMACOUNT);
+	io->count = ioat_load16(io, IOAT_DMACOUNT);
 }
 
 /* Takes from the page what was stored while it was polled, as if it had been stored now, in a sensible order. */
@@ -291,6 +309,7 @@ void ioat_trap(struct ioat *io)
 	device_set_polled(io->dev, 0, 0, false);
 	io->polled = false;
 	io->doorbells = 0;
+	io->poll_after = io->poll_paid ? POLL_AFTER_MIN : MIN(io->poll_after * 2, POLL_AFTER_MAX);
 	absorb(io);
 }
 
@@ -304,6 +323,7 @@ void ioat_power_on(struct ioat *io)
 		ioat_store64(io, reg, 0);
 	start_chain(io, 0);
 	io->last = 0;
+	io->poll_after = POLL_AFTER_MIN;
 	io->chanerr = io->command_error = 0;
 	io->intx = false;
 	device_set_intx(io->dev, false);

@@ -17,7 +17,7 @@
 
 static void relax(void)
 {
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < 2; i++)
 #if defined(__x86_64__)
 		__builtin_ia32_pause();
 #else
@@ -249,11 +249,21 @@ static bool begin(struct ioat *io, struct ioat_step *s)
 	return false;
 }
 
+/* Done a moment ago: the next doorbell finds the worker awake. */
+static void spin(struct ioat *io)
+{
+	uint64_t end = trace_now() + SPIN_NS;
+
+	while (!atomic_load(&io->kicked) && trace_now() < end)
+		relax();
+	device_worker_spin_end(io->worker);
+	atomic_store(&io->spinning, false);
+}
+
 void ioat_run(void *model)
 {
 	struct ioat *io = model;
 	struct ioat_step s;
-	uint64_t end;
 
 	device_lock(io->dev);
 	atomic_store(&io->kicked, false);
@@ -263,14 +273,10 @@ void ioat_run(void *model)
 		device_lock(io->dev);
 		finish(io, &s);
 	}
+	atomic_store(&io->spinning, device_worker_spin_begin(io->worker));
 	device_unlock(io->dev);
-
-	if (device_worker_spin_begin(io->worker)) {
-		end = trace_now() + SPIN_NS;
-		while (!atomic_load(&io->kicked) && trace_now() < end)
-			relax();
-		device_worker_spin_end(io->worker);
-	}
+	if (atomic_load(&io->spinning))
+		spin(io);
 	if (!atomic_load(&io->kicked))
 		device_worker_wait(io->worker);
 }

@@ -110,12 +110,15 @@ struct ioat {
 	uint32_t chanerr;
 	bool intx;		       /* the line is asserted */
 	bool polled;		       /* the page; only while the channel is active */
-	unsigned doorbells;	       /* that trapped while it was active */
+	unsigned doorbells;	       /* trapped ones that met a busy engine, since CHAINADDR was written */
+	unsigned poll_after;	       /* so many of them, before the page is polled */
+	bool poll_paid;		       /* a doorbell has been seen in the page since it is polled */
 	bool owes_done;		       /* the last completion was written back as active */
 	bool step_out;		       /* the worker moves data for a descriptor, without the lock */
 	uint64_t busy_since, nr_bytes; /* for the timeline */
 
-	_Atomic bool kicked; /* ends the worker's spinning */
+	_Atomic bool kicked;   /* ends the worker's spinning */
+	_Atomic bool spinning; /* it was busy a moment ago */
 };
 
 /* Between the lock's holds: one descriptor on its way through the engine. */
