@@ -100,7 +100,7 @@ long vfio_feature_dma_buf(struct vfio_open *o, struct task *t, uint32_t flags, u
 	struct vfio_region_dma_range *ranges = NULL;
 	const struct pci_bar *bar;
 	struct vfio_buffer *vb;
-	int err = vfio_feature_check(flags, argsz, VFIO_DEVICE_FEATURE_GET, sizeof(get));
+	int err = vfio_feature_check(t, flags, argsz, VFIO_DEVICE_FEATURE_GET, sizeof(get));
 
 	if (err <= 0)
 		return err;

@@ -7,16 +7,18 @@
  */
 #include "vfio/vfio_priv.h"
 
-int vfio_feature_check(uint32_t flags, size_t argsz, uint32_t supported, size_t min_size)
+int vfio_feature_check(struct task *t, uint32_t flags, size_t argsz, uint32_t supported, size_t min_size)
 {
 	uint32_t wanted = flags & (VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET);
 
 	if (wanted & ~supported)
-		return -EINVAL;
+		return refuse(t->trace, -EINVAL, "VFIO_DEVICE_FEATURE: flags 0x%x ask for what the feature has not",
+			      flags);
 	if (flags & VFIO_DEVICE_FEATURE_PROBE)
 		return 0;
 	if (!wanted || argsz < min_size)
-		return -EINVAL;
+		return refuse(t->trace, -EINVAL, "VFIO_DEVICE_FEATURE: flags 0x%x, %zu bytes of data, %zu needed",
+			      flags, argsz, min_size);
 	return 1;
 }
 
@@ -75,7 +77,7 @@ void vfio_power_fini(struct vfio_device *v)
 
 static long feature_enter(struct vfio_open *o, struct task *t, uint32_t flags, uaddr_t arg, size_t argsz)
 {
-	int err = vfio_feature_check(flags, argsz, VFIO_DEVICE_FEATURE_SET, 0);
+	int err = vfio_feature_check(t, flags, argsz, VFIO_DEVICE_FEATURE_SET, 0);
 
 	return err <= 0 ? err : power_enter(o->v, &(struct vfio_trigger){0});
 }
@@ -84,7 +86,7 @@ static long feature_enter_with_wakeup(struct vfio_open *o, struct task *t, uint3
 {
 	struct vfio_device_low_power_entry_with_wakeup entry;
 	struct vfio_trigger wakeup = {.ops = t->ops};
-	int err = vfio_feature_check(flags, argsz, VFIO_DEVICE_FEATURE_SET, sizeof(entry));
+	int err = vfio_feature_check(t, flags, argsz, VFIO_DEVICE_FEATURE_SET, sizeof(entry));
 
 	if (err <= 0)
 		return err;
@@ -103,7 +105,7 @@ static long feature_enter_with_wakeup(struct vfio_open *o, struct task *t, uint3
 
 static long feature_exit(struct vfio_open *o, struct task *t, uint32_t flags, uaddr_t arg, size_t argsz)
 {
-	int err = vfio_feature_check(flags, argsz, VFIO_DEVICE_FEATURE_SET, 0);
+	int err = vfio_feature_check(t, flags, argsz, VFIO_DEVICE_FEATURE_SET, 0);
 
 	if (err <= 0)
 		return err;

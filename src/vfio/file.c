@@ -35,7 +35,7 @@ static long vfio_file_ioctl(struct file *f, struct task *t, unsigned long cmd, u
 	if ((unsigned)cmd == VFIO_DEVICE_BIND_IOMMUFD)
 		return vfio_bind_ioctl(o, f, t, arg);
 	if (!o->bound)
-		return -EINVAL;
+		return vfio_refuse_unbound(o, "ioctl");
 	for (size_t i = 0; i < ARRAY_SIZE(vfio_ioctls); i++) {
 		if (vfio_ioctls[i].cmd != (unsigned)cmd)
 			continue;
@@ -44,6 +44,11 @@ static long vfio_file_ioctl(struct file *f, struct task *t, unsigned long cmd, u
 		return vfio_ioctls[i].fn(o, f, t, arg);
 	}
 	return -ENOTTY;
+}
+
+int vfio_refuse_unbound(const struct vfio_open *o, const char *what)
+{
+	return refuse(o->v->trace, -EINVAL, "%s on %s: not bound to an iommufd yet", what, o->v->fn->name);
 }
 
 int vfio_copy_struct(struct task *t, void *dst, uaddr_t arg, size_t min_size, const char *what)

@@ -28,6 +28,12 @@ struct irq_request {
 	};
 };
 
+static int irq_refuse(const struct irq_request *r, int err, const char *rule)
+{
+	return refuse(r->t->trace, err, "VFIO_DEVICE_SET_IRQS: %s (index %u flags 0x%x start %u count %u)", rule,
+		      r->index, r->flags, r->start, r->count);
+}
+
 /* --- delivery --- */
 
 static void irq_handler(void *arg, unsigned vector)
@@ -233,9 +239,9 @@ static bool is_one_intx(const struct vfio_irqs *irqs, const struct irq_request *
 static int intx_mask_locked(struct vfio_device *v, const struct irq_request *r)
 {
 	if (!is_one_intx(&v->irqs, r))
-		return -EINVAL;
+		return irq_refuse(r, -EINVAL, "INTx is not on, or start is not 0 or count not 1");
 	if (r->flags & VFIO_IRQ_SET_DATA_EVENTFD)
-		return -ENOTTY;
+		return irq_refuse(r, -ENOTTY, "an eventfd cannot mask");
 	if ((r->flags & VFIO_IRQ_SET_DATA_NONE) || r->bools[0])
 		intx_set_masked(v, true);
 	return 0;
@@ -260,7 +266,7 @@ static int intx_unmask_fd_locked(struct vfio_device *v, const struct irq_request
 static int intx_unmask_locked(struct vfio_device *v, const struct irq_request *r, struct irq_later *later)
 {
 	if (!is_one_intx(&v->irqs, r))
-		return -EINVAL;
+		return irq_refuse(r, -EINVAL, "INTx is not on, or start is not 0 or count not 1");
 	if (r->flags & VFIO_IRQ_SET_DATA_EVENTFD)
 		return intx_unmask_fd_locked(v, r, later);
 	if (((r->flags & VFIO_IRQ_SET_DATA_NONE) || r->bools[0]) && !v->irqs.intx_off)
@@ -324,11 +330,11 @@ static int intx_trigger_locked(struct vfio_device *v, const struct irq_request *
 		return 0;
 	}
 	if ((irqs->kind != PCI_IRQ_INTX && irqs->kind != PCI_IRQ_NONE) || r->start != 0 || r->count != 1)
-		return -EINVAL;
+		return irq_refuse(r, -EINVAL, "another kind is on, or start is not 0 or count not 1");
 	if (r->flags & VFIO_IRQ_SET_DATA_EVENTFD)
 		return intx_set_trigger_locked(v, r);
 	if (irqs->kind != PCI_IRQ_INTX)
-		return -EINVAL;
+		return irq_refuse(r, -EINVAL, "INTx is not on");
 	if ((r->flags & VFIO_IRQ_SET_DATA_NONE) || r->bools[0]) {
 		mutex_lock(&irqs->trigger_lock);
 		vfio_trigger_signal(&irqs->triggers[0]);
@@ -364,7 +370,7 @@ static int msi_enable_locked(struct vfio_device *v, const struct irq_request *r,
 
 	/* No vector at all is a range that ends before it begins. */
 	if (r->start + r->count == 0)
-		return -ERANGE;
+		return irq_refuse(r, -ERANGE, "no vector at all");
 	err = kind_enable_locked(v, kind, nr);
 	if (err)
 		return err;
@@ -383,11 +389,11 @@ static int msi_trigger_locked(struct vfio_device *v, const struct irq_request *r
 		return 0;
 	}
 	if (irqs->kind != kind && irqs->kind != PCI_IRQ_NONE)
-		return refuse(v->trace, -EINVAL, "VFIO_DEVICE_SET_IRQS: another kind of interrupt is on");
+		return irq_refuse(r, -EINVAL, "another kind is on");
 	if (r->flags & VFIO_IRQ_SET_DATA_EVENTFD)
 		return irqs->kind == kind ? msi_set_block_locked(v, r) : msi_enable_locked(v, r, kind);
 	if (irqs->kind != kind)
-		return -EINVAL;
+		return irq_refuse(r, -EINVAL, "this kind is not on");
 	mutex_lock(&irqs->trigger_lock);
 	for (uint32_t i = 0; i < r->count && r->start + i < irqs->nr_triggers; i++)
 		if ((r->flags & VFIO_IRQ_SET_DATA_NONE) || r->bools[i])
@@ -404,10 +410,10 @@ static int single_trigger_locked(struct vfio_device *v, const struct irq_request
 	int err;
 
 	if (r->start != 0 || r->count > 1)
-		return -EINVAL;
+		return irq_refuse(r, -EINVAL, "there is one");
 	if (r->flags & VFIO_IRQ_SET_DATA_NONE) {
 		if (!slot->event)
-			return -EINVAL;
+			return irq_refuse(r, -EINVAL, "no eventfd is set");
 		if (r->count)
 			vfio_trigger_signal(slot);
 		else
@@ -415,14 +421,14 @@ static int single_trigger_locked(struct vfio_device *v, const struct irq_request
 		return 0;
 	}
 	if (!r->count)
-		return -EINVAL;
+		return irq_refuse(r, -EINVAL, "count 0 goes with no data");
 	if (r->flags & VFIO_IRQ_SET_DATA_BOOL) {
 		if (r->bools[0])
 			vfio_trigger_signal(slot);
 		return 0;
 	}
 	if (r->fds[0] < -1)
-		return -EINVAL;
+		return irq_refuse(r, -EINVAL, "an fd less than -1");
 	err = trigger_get(r->t, r->fds[0], &tr);
 	if (err)
 		return err;
@@ -433,7 +439,6 @@ static int single_trigger_locked(struct vfio_device *v, const struct irq_request
 
 /* --- the ioctl --- */
 
-/* -ENOTTY: the index does not know the action. */
 static int set_irqs_locked(struct vfio_device *v, const struct irq_request *r, struct irq_later *later)
 {
 	uint32_t action = r->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
@@ -444,7 +449,7 @@ static int set_irqs_locked(struct vfio_device *v, const struct irq_request *r, s
 	if (r->index == VFIO_PCI_INTX_IRQ_INDEX && action == VFIO_IRQ_SET_ACTION_UNMASK)
 		return intx_unmask_locked(v, r, later);
 	if (action != VFIO_IRQ_SET_ACTION_TRIGGER)
-		return -ENOTTY;
+		return irq_refuse(r, -ENOTTY, "the index does not know this action");
 	switch (r->index) {
 	case VFIO_PCI_INTX_IRQ_INDEX:
 		return intx_trigger_locked(v, r, later);

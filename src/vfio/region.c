@@ -160,7 +160,7 @@ static ssize_t region_access(struct file *f, struct task *t, uaddr_t buf, size_t
 
 	lock_check_none_held(__func__);
 	if (!o->bound)
-		return -EINVAL;
+		return vfio_refuse_unbound(o, write ? "write" : "read");
 	if (!len)
 		return 0;
 	vfio_wake(o->v);
@@ -215,7 +215,7 @@ int64_t vfio_file_mmap(struct file *f, struct task *t, const struct mmap_request
 
 	lock_check_none_held(__func__);
 	if (!o->bound)
-		return -EINVAL;
+		return vfio_refuse_unbound(o, "mmap");
 	addr = mmap_check(o->v, f, req, index, range.offset);
 	if (addr)
 		return addr;

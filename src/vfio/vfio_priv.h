@@ -81,7 +81,7 @@ struct vfio_device {
 	struct ns_node *node, *sysfs_dir, *class_link; /* the device node, vfio-dev/, the link in /sys/class */
 	char *syspath;				       /* "/sys/devices/pci0000:00/..." */
 	atomic_int refs;			       /* the registration, opens, buffers: who uses fn */
-	atomic_int nr_opens; /* of the node; unregistration waits for them */
+	atomic_int nr_opens;			       /* of the node; unregistration waits for them */
 
 	struct mutex lock;	 /* LOCK_RANK_VFIO_DEVICE; guards the next group */
 	struct vfio_open *owner; /* the open that it is, or is being, bound to */
@@ -131,6 +131,9 @@ long vfio_hot_reset_ioctl(struct vfio_open *o, struct file *f, struct task *t, u
 long vfio_ioeventfd_ioctl(struct vfio_open *o, struct file *f, struct task *t, uaddr_t arg); /* ioeventfd.c */
 long vfio_feature_ioctl(struct vfio_open *o, struct file *f, struct task *t, uaddr_t arg);   /* feature.c */
 
+/* -EINVAL, and why. */
+int vfio_refuse_unbound(const struct vfio_open *o, const char *what);
+
 /*
  * Copies the first min_size bytes of a struct whose first member is argsz: -EFAULT, or -EINVAL when argsz says that
  * the caller's is shorter.
@@ -172,7 +175,7 @@ void vfio_ioeventfds_fini(struct vfio_device *v); /* ioeventfd.c */
 void vfio_wake(struct vfio_device *v);
 void vfio_power_fini(struct vfio_device *v);
 /* The rules that every feature shares: 0 is a probe that was answered; 1: go on; -errno. */
-int vfio_feature_check(uint32_t flags, size_t argsz, uint32_t supported, size_t min_size);
+int vfio_feature_check(struct task *t, uint32_t flags, size_t argsz, uint32_t supported, size_t min_size);
 long vfio_feature_dma_buf(struct vfio_open *o, struct task *t, uint32_t flags, uaddr_t arg, size_t argsz);
 
 /*

@@ -660,5 +660,6 @@ int main(int argc, char **argv)
 	close(buffer);
 	ask_access_modes();
 	ask_close();
+	close(other.fd);
 	return answers_end();
 }
