@@ -159,8 +159,10 @@ static int64_t open_path(struct task *t, const struct path *p, int flags)
 		int err = check_open(p, flags);
 		return err ? err : open_node(t, p->node, flags);
 	}
-	/* /proc/self/fd/N opens what the fd is, anew; what has no name of its own cannot be. */
+	/* /proc/self/fd/N opens what the fd is, anew; what has no name of its own can only be named. */
 	struct path again = {.kind = PATH_NODE, .node = p->handle->node};
+	if (!again.node && (flags & O_PATH))
+		return raw_syscall(SYS_openat, AT_FDCWD, p->text, flags, 0);
 	int err = again.node ? check_open(&again, flags) : -ENXIO;
 	return err ? err : open_node(t, again.node, flags);
 }
