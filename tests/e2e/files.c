@@ -245,6 +245,100 @@ static void ask_bytes(const char *what, int fd)
 	close(pipes[1]);
 }
 
+static void send_fd(int sock, int fd)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	*c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(fd)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	if (sendmsg(sock, &msg, 0) != 1)
+		die("sendmsg");
+}
+
+static int receive_fd(int sock)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = {&byte, 1};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	int fd = -1;
+
+	if (recvmsg(sock, &msg, 0) != 1 || !CMSG_FIRSTHDR(&msg))
+		die("recvmsg");
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+	return fd;
+}
+
+/* All but what this program needs itself. */
+static void close_rest(void)
+{
+	closefrom(answers_expected ? fileno(answers_expected) + 1 : 3);
+}
+
+/* A page of the first BAR of any function that can be exported; the function and its context stay open. */
+static int export_any(void)
+{
+	struct {
+		struct vfio_device_feature feature;
+		struct vfio_device_feature_dma_buf get;
+		struct vfio_region_dma_range range;
+	} arg;
+	struct dirent *e;
+	DIR *dir = opendir("/dev/vfio/devices");
+	int found = -1, iommu = open("/dev/iommu", O_RDWR);
+
+	while (found < 0 && (e = readdir(dir))) {
+		struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = iommu};
+		int fd = openat(dirfd(dir), e->d_name, O_RDWR);
+
+		if (fd < 0 || ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
+			continue;
+		for (unsigned bar = 0; bar < 6 && found < 0; bar++) {
+			memset(&arg, 0, sizeof(arg));
+			arg.feature.argsz = sizeof(arg);
+			arg.feature.flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF;
+			arg.get.region_index = bar;
+			arg.get.open_flags = O_RDWR | O_CLOEXEC;
+			arg.get.nr_ranges = 1;
+			arg.range.length = 4096;
+			found = ioctl(fd, VFIO_DEVICE_FEATURE, &arg);
+		}
+		if (found < 0)
+			close(fd);
+	}
+	closedir(dir);
+	return found;
+}
+
+static void ask_dma_buf(void)
+{
+	const char *what = "dma-buf";
+	char path[64];
+	int fd = export_any(), sock[2];
+
+	ask_fd(what, fd);
+	ask_bytes(what, fd);
+	ask(lseek(fd, 0, SEEK_END));
+	ask(lseek(fd, 1, SEEK_END));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	opens(open(path, O_RDWR));
+	works(fd = dup(fd));
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sock))
+		die("socketpair");
+	send_fd(sock[0], fd);
+	close(fd);
+	fd = receive_fd(sock[1]);
+	ask(lseek(fd, 0, SEEK_END));
+	close_rest();
+	/* Its device is free again. */
+	works(export_any());
+	close_rest();
+}
+
 static void ask_texts(void)
 {
 	const char *what = "vendor";
@@ -280,34 +374,6 @@ static void ask_texts(void)
 	ask(pwrite(fd, buf, 1, 5000));
 	ask(write(fd, buf, 0));
 	close(fd);
-}
-
-static void send_fd(int sock, int fd)
-{
-	char byte = 0, control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	*c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(fd)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	if (sendmsg(sock, &msg, 0) != 1)
-		die("sendmsg");
-}
-
-static int receive_fd(int sock)
-{
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = {&byte, 1};
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-	int fd = -1;
-
-	if (recvmsg(sock, &msg, 0) != 1 || !CMSG_FIRSTHDR(&msg))
-		die("recvmsg");
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-	return fd;
 }
 
 static long ioas_alloc(int fd)
@@ -502,7 +568,7 @@ static void ask_directories(void)
 		die("symlink");
 	works(open("/tmp/files-link/vendor", O_RDONLY));
 	unlink("/tmp/files-link");
-	closefrom(3);
+	close_rest();
 }
 
 int main(int argc, char **argv)
@@ -548,6 +614,7 @@ int main(int argc, char **argv)
 	close(fd);
 	close(iommu);
 	ask_texts();
+	ask_dma_buf();
 	ask_numbers();
 	ask_leaks();
 	ask_directories();
