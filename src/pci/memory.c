@@ -14,7 +14,7 @@ struct pci_memory {
 /* A program numbers its fds from 0 and may rely on the next free one: ours stays out of its way. */
 static int move_out_of_the_way(int fd)
 {
-	static const int places[] = {1 << 19, 1000, 200};
+	static const int places[] = {1000, 200};
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		int high = fcntl(fd, F_DUPFD_CLOEXEC, places[i]);
