@@ -191,8 +191,9 @@ int64_t call_openat(struct task *t, int dirfd, const char *path, int flags, mode
 	if (result)
 		return result;
 	result = open_path(t, &p, flags);
-	if (trace_enabled(t->trace))
-		trace_complete(t->trace, TRACE_CALL, NULL, "open", start, "\"path\":\"%s\",\"result\":%lld", p.text,
+	/* The first open makes the machine, and the timeline with it: it has no start. */
+	if (start)
+		trace_complete(t->trace, TRACE_CALL, NULL, "open", start, "path=%s result=%lld", p.text,
 			       (long long)result);
 	path_put(&p);
 	return result;

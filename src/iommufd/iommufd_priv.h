@@ -143,6 +143,12 @@ int iommufd_veventq_alloc_ioctl(struct iommufd_call *c, void *arg);
 int iommufd_hw_queue_alloc_ioctl(struct iommufd_call *c, void *arg);
 int iommufd_ioas_noiommu_get_pa_ioctl(struct iommufd_call *c, void *arg);
 
+/* describe.c */
+int iommufd_map_describe(const void *arg, char *buf, size_t len);
+int iommufd_map_file_describe(const void *arg, char *buf, size_t len);
+int iommufd_copy_describe(const void *arg, char *buf, size_t len);
+int iommufd_unmap_describe(const void *arg, char *buf, size_t len);
+
 /* Makes a page table for devices behind a unit and fills it with the areas of the IOAS. Uses the IOAS. */
 int iommufd_hwpt_create(struct iommufd_ctx *ctx, struct iommufd_ioas *ioas, struct iommu_unit *unit,
 			struct iommufd_hwpt **out);

@@ -23,6 +23,7 @@ struct row {
 	bool answers; /* the structure is copied back on success */
 	enum row_status status;
 	iommufd_handler handler;
+	int (*describe)(const void *arg, char *buf, size_t len); /* maps and unmaps, for the timeline */
 };
 
 union iommufd_arg {
@@ -35,25 +36,30 @@ union iommufd_arg {
 	char bytes[64];
 };
 
-#define ROW(name_, struct_, last_, answers_, status_, handler_)                                                        \
-	[_IOC_NR(name_) - IOMMUFD_CMD_BASE] = {.cmd = name_,                                                           \
-					       .name = #name_,                                                         \
-					       .size = sizeof(struct struct_),                                         \
-					       .min_size = offsetof(struct struct_, last_) +                           \
-							   sizeof(((struct struct_ *)0)->last_),                       \
-					       .answers = answers_,                                                    \
-					       .status = ROW_##status_,                                                \
-					       .handler = handler_}
-
 /* clang-format off */
+#define ROW(name_, struct_, last_, answers_, status_, handler_, ...)                                                   \
+	[_IOC_NR(name_) - IOMMUFD_CMD_BASE] = {                                                                        \
+		.cmd = name_,                                                                                          \
+		.name = #name_,                                                                                        \
+		.size = sizeof(struct struct_),                                                                        \
+		.min_size = offsetof(struct struct_, last_) + sizeof(((struct struct_ *)0)->last_),                    \
+		.answers = answers_,                                                                                   \
+		.status = ROW_##status_,                                                                               \
+		.handler = handler_,                                                                                   \
+		__VA_ARGS__                                                                                            \
+	}
+
 static const struct row rows[] = {
 	ROW(IOMMU_DESTROY, iommu_destroy, id, false, COMPLETE, iommufd_destroy_ioctl),
 	ROW(IOMMU_IOAS_ALLOC, iommu_ioas_alloc, out_ioas_id, true, COMPLETE, iommufd_ioas_alloc_ioctl),
 	ROW(IOMMU_IOAS_ALLOW_IOVAS, iommu_ioas_allow_iovas, allowed_iovas, false, COMPLETE, iommufd_ioas_allow_iovas_ioctl),
-	ROW(IOMMU_IOAS_COPY, iommu_ioas_copy, src_iova, true, COMPLETE, iommufd_ioas_copy_ioctl),
+	ROW(IOMMU_IOAS_COPY, iommu_ioas_copy, src_iova, true, COMPLETE, iommufd_ioas_copy_ioctl,
+	    .describe = iommufd_copy_describe),
 	ROW(IOMMU_IOAS_IOVA_RANGES, iommu_ioas_iova_ranges, out_iova_alignment, true, COMPLETE, iommufd_ioas_iova_ranges_ioctl),
-	ROW(IOMMU_IOAS_MAP, iommu_ioas_map, iova, true, COMPLETE, iommufd_ioas_map_ioctl),
-	ROW(IOMMU_IOAS_UNMAP, iommu_ioas_unmap, length, true, COMPLETE, iommufd_ioas_unmap_ioctl),
+	ROW(IOMMU_IOAS_MAP, iommu_ioas_map, iova, true, COMPLETE, iommufd_ioas_map_ioctl,
+	    .describe = iommufd_map_describe),
+	ROW(IOMMU_IOAS_UNMAP, iommu_ioas_unmap, length, true, COMPLETE, iommufd_ioas_unmap_ioctl,
+	    .describe = iommufd_unmap_describe),
 	ROW(IOMMU_OPTION, iommu_option, val64, true, COMPLETE, iommufd_option_ioctl),
 	ROW(IOMMU_VFIO_IOAS, iommu_vfio_ioas, __reserved, true, COMPLETE, iommufd_vfio_ioas_ioctl),
 	ROW(IOMMU_HWPT_ALLOC, iommu_hwpt_alloc, __reserved, true, COMPLETE, iommufd_hwpt_alloc_ioctl),
@@ -64,7 +70,8 @@ static const struct row rows[] = {
 	    iommufd_hwpt_get_dirty_bitmap_ioctl),
 	ROW(IOMMU_HWPT_INVALIDATE, iommu_hwpt_invalidate, __reserved, false, ABSENT_HARDWARE,
 	    iommufd_hwpt_invalidate_ioctl),
-	ROW(IOMMU_IOAS_MAP_FILE, iommu_ioas_map_file, iova, true, COMPLETE, iommufd_ioas_map_file_ioctl),
+	ROW(IOMMU_IOAS_MAP_FILE, iommu_ioas_map_file, iova, true, COMPLETE, iommufd_ioas_map_file_ioctl,
+	    .describe = iommufd_map_file_describe),
 	ROW(IOMMU_VIOMMU_ALLOC, iommu_viommu_alloc, out_viommu_id, false, ABSENT_HARDWARE, iommufd_viommu_alloc_ioctl),
 	ROW(IOMMU_VDEVICE_ALLOC, iommu_vdevice_alloc, virt_id, false, ABSENT_HARDWARE, iommufd_vdevice_alloc_ioctl),
 	ROW(IOMMU_IOAS_CHANGE_PROCESS, iommu_ioas_change_process, __reserved, false, COMPLETE,
@@ -136,6 +143,32 @@ static long unknown_ioctl(struct task *t, unsigned long cmd, unsigned long arg)
 	return -ENOTTY;
 }
 
+static void record(struct task *t, const struct row *row, const union iommufd_arg *arg, uint64_t start_ns, int result)
+{
+	char text[256];
+
+	if (row->describe && row->describe(arg, text, sizeof(text)) < (int)sizeof(text))
+		trace_complete(t->trace, TRACE_MAP, NULL, row->name, start_ns, "%s result=%d", text, result);
+	else
+		trace_complete(t->trace, TRACE_CALL, NULL, row->name, start_ns, "result=%d", result);
+}
+
+/* Hands the answer over. What was born is there from now on, or never was. */
+static int finish(struct iommufd_call *c, const struct row *row, const union iommufd_arg *arg, uint32_t user_size,
+		  int result)
+{
+	if ((!result && row->answers) || c->answer_refusal) {
+		int err = copy_to_task(c->task, c->user, arg, MIN(user_size, row->size));
+
+		result = err ? err : result;
+	}
+	if (c->born && result)
+		iommufd_object_abort(c->born);
+	else if (c->born)
+		iommufd_object_finalize(c->born);
+	return result;
+}
+
 static long iommufd_ioctl(struct file *f, struct task *t, unsigned long cmd, unsigned long user)
 {
 	unsigned index = _IOC_NR(cmd) - IOMMUFD_CMD_BASE;
@@ -144,7 +177,7 @@ static long iommufd_ioctl(struct file *f, struct task *t, unsigned long cmd, uns
 	union iommufd_arg arg = {0};
 	uint32_t user_size;
 	uint64_t start_ns;
-	int ret, err;
+	int result;
 
 	if (index >= ARRAY_SIZE(rows) || rows[index].cmd != cmd)
 		return unknown_ioctl(t, cmd, user);
@@ -152,21 +185,12 @@ static long iommufd_ioctl(struct file *f, struct task *t, unsigned long cmd, uns
 	lock_check_none_held(row->name);
 	start_ns = trace_enabled(t->trace) ? trace_now() : 0;
 
-	ret = copy_in(t, row, user, &arg, &user_size);
-	if (ret)
-		return ret;
-	ret = row->handler(&call, &arg);
-	if ((!ret && row->answers) || call.answer_refusal) {
-		err = copy_to_task(t, user, &arg, MIN(user_size, row->size));
-		ret = err ? err : ret;
-	}
-	if (call.born && ret)
-		iommufd_object_abort(call.born);
-	else if (call.born)
-		iommufd_object_finalize(call.born);
+	result = copy_in(t, row, user, &arg, &user_size);
+	if (!result)
+		result = finish(&call, row, &arg, user_size, row->handler(&call, &arg));
 	if (start_ns)
-		trace_complete(t->trace, TRACE_CALL, NULL, row->name, start_ns, "%d", ret);
-	return ret;
+		record(t, row, &arg, start_ns, result);
+	return result;
 }
 
 /* Shared mappings would be of a hardware queue; there is none. */
