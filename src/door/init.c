@@ -11,6 +11,7 @@
 #include "door/env.h"
 #include "door/fd_table.h"
 #include "door/raw_syscall.h"
+#include "door/mm.h"
 #include "machine/machine.h"
 #include "memory/section.h"
 #include "pci/build.h"
@@ -130,6 +131,11 @@ struct machine *door_machine(void)
 	if (likely(m || !door.has_rack))
 		return m;
 	door_enter();
+	/*
+	 * Its high fds make the kernel's table of fds grow, which takes it 10 ms once the process has threads. The
+	 * machine starts some.
+	 */
+	mm_get();
 	pthread_mutex_lock(&door.build_lock);
 	m = door.machine;
 	if (!m && !door.build_failed) {
