@@ -11,12 +11,6 @@
 
 typedef ssize_t (*rw_fn)(struct file *f, struct task *t, uaddr_t buf, size_t len, uint64_t *pos);
 
-bool call_may(const struct file *f, bool write)
-{
-	int access = (f->open_flags + 1) & O_ACCMODE; /* 1 read, 2 write; O_ACCMODE itself is neither */
-	return !(f->open_flags & O_PATH) && (access & (write ? 2 : 1));
-}
-
 /* -EBADF when the file was not opened for this, -EINVAL when it cannot be done to it at all. */
 static int rw_check(const struct file *f, bool write, bool positioned, rw_fn fn)
 {

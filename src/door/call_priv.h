@@ -6,6 +6,7 @@
 #ifndef BARTER_DOOR_CALL_PRIV_H
 #define BARTER_DOOR_CALL_PRIV_H
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -47,7 +48,12 @@ int64_t call_getcwd(struct task *t, char *buf, size_t len);
 
 /* call_io.c */
 /* Was the file opened for reading, or writing? */
-bool call_may(const struct file *f, bool write);
+static inline bool call_may(const struct file *f, bool write)
+{
+	int access = (f->open_flags + 1) & O_ACCMODE; /* 1 read, 2 write; O_ACCMODE itself is neither */
+	return !(f->open_flags & O_PATH) && (access & (write ? 2 : 1));
+}
+
 int64_t call_read(struct task *t, int fd, uaddr_t buf, size_t len);
 int64_t call_write(struct task *t, int fd, uaddr_t buf, size_t len);
 int64_t call_pread(struct task *t, int fd, uaddr_t buf, size_t len, int64_t pos);

@@ -83,9 +83,7 @@ struct carrier_identity carrier_identify(int fd)
 {
 	struct stat st;
 	struct carrier_identity id = {0, 0};
-	/* An O_PATH fd of a carrier is no fd of the file. */
-	long flags = raw_syscall(SYS_fcntl, fd, F_GETFL);
-	if (flags >= 0 && !(flags & O_PATH) && raw_syscall(SYS_fstat, fd, &st) == 0) {
+	if (raw_syscall(SYS_fstat, fd, &st) == 0) {
 		if (S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode))
 			id = (struct carrier_identity){st.st_dev, st.st_ino};
 		else if ((st.st_mode & S_IFMT) == 0)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "door/carrier.h"
+#include "door/raw_syscall.h"
 
 static const struct lock_class fd_table_lock_class = {.name = "fd table", .rank = LOCK_RANK_FD_TABLE};
 
@@ -215,6 +216,11 @@ struct fd_handle *fd_adopt(int fd)
 	if (id.ino == 0)
 		return NULL;
 	h = fd_find_identity(table, id);
+	/* An O_PATH fd of a carrier is no fd of the file. */
+	if (h && (raw_syscall(SYS_fcntl, fd, F_GETFL) & O_PATH)) {
+		fd_handle_put(h);
+		return NULL;
+	}
 	if (!h || !fd_table_is_mine(table) || fd_slot_prepare(table, fd))
 		return h;
 	atomic_fetch_add(&h->refs, 1);
@@ -237,8 +243,10 @@ int fd_close(int fd)
 		if (fd_table_peek(fd) == FD_INTERNAL)
 			return -EBADF;
 		/* Off the table before the number is free again for another thread. */
-		if (fd_table_is_mine(table))
+		if (fd_table_is_mine(table)) {
+			fd_collect(fd);
 			h = fd_slot_swap(table, fd, NULL);
+		}
 	}
 	int err = real.close(fd) ? -errno : 0;
 	if (h)
@@ -278,6 +286,8 @@ int fd_dup_to(int from, int to, int flags)
 	int err = h && to >= 0 ? fd_slot_prepare(table, to) : 0;
 	/* A vfork child duplicates for the program it is about to start. */
 	bool mine = (h || fd_is_ours(to)) && fd_table_is_mine(table);
+	if (mine)
+		fd_collect(to);
 	if (!err && real.dup3(from, to, flags) < 0)
 		err = -errno;
 	if (!err && mine) {

@@ -101,6 +101,9 @@ int fd_dup(int fd, int lowest, bool cloexec);
 int fd_dup_to(int from, int to, int flags);
 int fd_close_range(unsigned first, unsigned last, unsigned flags);
 
+/* Stores what was written to an attribute past us (fd_collect.c); before its number goes. */
+void fd_collect(int fd);
+
 /* fd was made by a call of ours that passes on the kernel's: nothing of ours can be behind it any more. */
 void fd_forget(int fd);
 

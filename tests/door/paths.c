@@ -123,6 +123,19 @@ static void texts_show_in_what_libc_reads_alone(void **state)
 	close(atoi(path + strlen("exec cat <&")));
 }
 
+static void writes_past_us_are_stored(void **state)
+{
+	int fd = open(DEVICE "/driver_override", O_WRONLY | O_TRUNC | O_CREAT, 0666), saved = dup(1);
+	fflush(stdout);
+	dup2(fd, 1);
+	close(fd);
+	printf("by stdio");
+	fflush(stdout);
+	dup2(saved, 1);
+	close(saved);
+	read_text(open(DEVICE "/driver_override", O_RDONLY), "by stdio");
+}
+
 static void attributes_are_written(void **state)
 {
 	int fd = open(DEVICE "/driver_override", O_RDWR);
@@ -488,6 +501,7 @@ int main(void)
 		cmocka_unit_test(devices_have_their_type_and_number),
 		cmocka_unit_test(texts_are_read_by_every_way),
 		cmocka_unit_test(texts_show_in_what_libc_reads_alone),
+		cmocka_unit_test(writes_past_us_are_stored),
 		cmocka_unit_test(attributes_are_written),
 		cmocka_unit_test(open_refuses_in_linux_order),
 		cmocka_unit_test(links_lead_both_ways),
