@@ -260,17 +260,15 @@ static void path_descend(const struct range_map *m, uint64_t key, struct path *p
 {
 	struct range_map_node *node = m->root;
 
-	for (unsigned level = m->height; level-- > 0;) {
+	for (unsigned level = m->height - 1; level > 0; level--) {
 		unsigned n = nr_starting_by(node, key);
 
 		path->node[level] = node;
-		if (level == 0) {
-			path->index[0] = n;
-			return;
-		}
 		path->index[level] = n ? n - 1 : 0;
 		node = node->slot[path->index[level]];
 	}
+	path->node[0] = node;
+	path->index[0] = nr_starting_by(node, key);
 }
 
 /* One node for each full one on the way up, and a new root when all are full. */
