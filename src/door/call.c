@@ -3,11 +3,13 @@
 #include "door/call.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "door/call_priv.h"
 #include "door/mm.h"
+#include "door/forward.h"
 #include "door/raw_syscall.h"
 
 struct call {
@@ -235,9 +237,19 @@ static int64_t call_on_fd(const struct call *c)
 	}
 }
 
+static int64_t call_forward(const struct call *c)
+{
+	struct fd_handle *h = fd_handle_get((int)c->a[0]);
+	if (!h)
+		return DOOR_NOT_OURS;
+	int64_t result = forward_call(h, c->nr, c->a);
+	fd_handle_put(h);
+	return result;
+}
+
 /*
- * In a child the files are its parent's, whose devices and locks are not here: their numbers can be duplicated and
- * closed, and little else (docs/limitations.md).
+ * In a child the files are the owner's. Numbers can be duplicated and closed here; operations are forwarded. Device
+ * memory cannot be mapped anew (docs/limitations.md).
  */
 static int64_t call_in_child(const struct call *c)
 {
@@ -247,15 +259,18 @@ static int64_t call_in_child(const struct call *c)
 	case SYS_fcntl:
 		return call_on_fd(c);
 	case SYS_ioctl:
+		return c->a[1] == FIOCLEX || c->a[1] == FIONCLEX ? DOOR_NOT_OURS : call_forward(c);
 	case SYS_read:
 	case SYS_write:
 	case SYS_pread64:
 	case SYS_pwrite64:
 	case SYS_readv:
 	case SYS_writev:
+	case SYS_preadv:
+	case SYS_pwritev:
 	case SYS_lseek:
 	case SYS_getdents64:
-		return -EIO;
+		return call_forward(c);
 	default:
 		return DOOR_NOT_OURS;
 	}

@@ -10,6 +10,7 @@
 #include "base/trace.h"
 #include "door/call_priv.h"
 #include "door/dir.h"
+#include "door/forward.h"
 #include "door/raw_syscall.h"
 #include "door/task_fd.h"
 
@@ -123,6 +124,8 @@ static int64_t open_node(struct task *t, struct ns_node *node, int flags)
 	if (ns_kind(node) == NS_ATTRIBUTE && !(flags & O_CLOEXEC) && call_may(f, false))
 		fill_carrier(t, f, fd);
 	fd_publish(fd, f, node);
+	if (ns_kind(node) == NS_DEVICE)
+		forward_start();
 	return fd;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "door/carrier.h"
+#include "door/forward.h"
 #include "door/raw_syscall.h"
 
 static const struct lock_class fd_table_lock_class = {.name = "fd table", .rank = LOCK_RANK_FD_TABLE};
@@ -61,7 +62,7 @@ static int fd_slot_prepare(struct fd_table *table, int fd)
 	return 0;
 }
 
-static bool fd_handle_try_get(struct fd_handle *h)
+bool fd_handle_try_get(struct fd_handle *h)
 {
 	int refs = atomic_load_explicit(&h->refs, memory_order_relaxed);
 	while (refs > 0)
@@ -89,17 +90,20 @@ void fd_handle_put(struct fd_handle *h)
 {
 	if (atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) > 1)
 		return;
-	/* A fork's copies of files have no threads behind them, and its copies of locks may be held by nobody. */
-	if (door_is_forked())
-		return;
 	struct fd_table *table = atomic_load(&door.fds);
 	struct file *f = h->file;
 	struct ns_node *node = h->node;
+	/* A fork's copies of files have no threads behind them: the owner drops what this process had. */
+	bool forked = door_is_forked();
+	if (forked)
+		forward_release(h);
 	mutex_lock(&table->lock);
 	list_del(&h->link);
 	list_add(&table->pool, &h->link);
 	table->nr_pool++;
 	mutex_unlock(&table->lock);
+	if (forked)
+		return;
 	if (node)
 		ns_put(node);
 	file_put(f);
@@ -192,8 +196,9 @@ void fd_publish(int fd, struct file *f, struct ns_node *node)
 	fd_slot_set(table, fd, h);
 }
 
-static struct fd_handle *fd_find_identity(struct fd_table *table, struct carrier_identity id)
+struct fd_handle *fd_find(struct carrier_identity id)
 {
+	struct fd_table *table = atomic_load(&door.fds);
 	struct fd_handle *h, *found = NULL;
 	mutex_lock(&table->lock);
 	list_for_each (h, &table->live, link) {
@@ -215,7 +220,7 @@ struct fd_handle *fd_adopt(int fd)
 	struct carrier_identity id = carrier_identify(fd);
 	if (id.ino == 0)
 		return NULL;
-	h = fd_find_identity(table, id);
+	h = fd_find(id);
 	/* An O_PATH fd of a carrier is no fd of the file. */
 	if (h && (raw_syscall(SYS_fcntl, fd, F_GETFL) & O_PATH)) {
 		fd_handle_put(h);

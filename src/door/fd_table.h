@@ -10,8 +10,8 @@
  * A file that arrives behind our back (SCM_RIGHTS, pidfd_getfd, a raw dup) is recognised by its carrier's (st_dev,
  * st_ino) when something is asked of the fd that only we can answer.
  *
- * A child made by fork() has a copy of the table and a copy of every file: it never releases one. A child made by
- * vfork() runs on the parent's table and must not change it.
+ * A child made by fork() has a copy of the table and a copy of every file: it never releases one, but lets the owner
+ * know (forward.h). A child made by vfork() runs on the parent's table and must not change it.
  *
  * Who may include this: door/, tests/door.
  */
@@ -19,6 +19,7 @@
 #define BARTER_DOOR_FD_TABLE_H
 
 #include "base/list.h"
+#include "door/carrier.h"
 #include "door/door.h"
 #include "file/file.h"
 #include "file/ns.h"
@@ -80,6 +81,8 @@ static inline bool fd_is_ours(int fd)
 /* A reference, or NULL: not ours. */
 struct fd_handle *fd_handle_get(int fd);
 void fd_handle_put(struct fd_handle *h);
+/* False when h has no references any more: it is on its way to the pool. */
+bool fd_handle_try_get(struct fd_handle *h);
 
 /* As fd_handle_get(), and recognises a carrier that came by a way we did not see. Costs an fstat when not ours. */
 struct fd_handle *fd_adopt(int fd);
@@ -125,5 +128,17 @@ static inline bool fd_any_in_flight(void)
 	struct fd_table *table = atomic_load_explicit(&door.fds, memory_order_acquire);
 	return table && atomic_load_explicit(&table->nr_in_flight, memory_order_relaxed);
 }
+
+/* For forwarded calls (forward.h). A reference to the live handle of a carrier, or NULL. */
+struct fd_handle *fd_find(struct carrier_identity id);
+/* A number that leads to h and is no real fd's, for one call; or -errno. One at a time. */
+int fd_lend(struct fd_handle *h);
+void fd_unlend(int fd);
+/* Each live handle, under no lock; ends at the first answer that is not 0 and returns it. */
+int fd_for_each_live(int (*fn)(const struct fd_handle *h, void *arg), void *arg);
+bool fd_any_live(void);
+/* Over fork(), so that a child finds the table whole. */
+void fd_table_fork_lock(void);
+void fd_table_fork_unlock(void);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Children of the process that owns a rack. A child made by fork() inherits emulated files, but not the devices, threads
- * and locks behind them: a call on such a file is forwarded to the owner, which executes it with a task that stands for
- * the child (its memory by process_vm_readv/writev, its fds by pidfd_getfd).
+ * Children of the process that owns a rack. A child made by fork() inherits emulated files, but not the devices,
+ * threads and locks behind them: a call on such a file is forwarded to the owner, which executes it with a task that
+ * stands for the child (its memory by process_vm_readv/writev, its fds by pidfd_getfd).
  *
- * The owner listens on an abstract unix socket from the first fork() on that finds an emulated file open. Every child
- * has a connection of its own: the parent makes it before it forks, and claims with it what the child inherits, so that
- * the owner's own close() in between releases nothing. A child that was forked by a raw clone() connects at its first
- * call, provided the owner listens by then. When the connection ends (exit, exec, a crash) the claims end with it.
+ * The owner listens on an abstract unix socket from the first device on that is opened. Every child has a connection of
+ * its own: the parent makes it before it forks, and claims with it what the child inherits, so that the owner's own
+ * close() in between releases nothing. A child that was forked by a raw clone() connects at its first call. When the
+ * connection ends (exit, exec, a crash) the claims end with it.
  *
  * An exchange on a connection is one call: the child sends it and serves the owner's requests (make an fd, publish it,
  * drop it) until the result comes. Messages are forward_msg.h's.
@@ -20,6 +20,9 @@
 #include "base/types.h"
 
 struct fd_handle;
+
+/* In the owner, when a device is opened: be there for children. Harmless when done already. */
+void forward_start(void);
 
 /* Around fork(): before, in the parent after, in the child after. All harmless when nothing of ours is open. */
 void forward_fork_prepare(void);

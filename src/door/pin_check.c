@@ -29,9 +29,14 @@ struct procmap_query {
 #define PROCMAP_WRITABLE 2u
 #define PROCMAP_SHARED 8u
 
-static int maps_open(void)
+/* pid 0: ours. */
+static int maps_open(pid_t pid)
 {
-	int fd = real.open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+	char path[32] = "/proc/self/maps";
+
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	int fd = real.open(path, O_RDONLY | O_CLOEXEC, 0);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -43,7 +48,7 @@ static int maps_fd(struct mm *mm)
 
 	if (fd >= 0)
 		return fd;
-	fd = maps_open();
+	fd = maps_open(0);
 	if (fd < 0)
 		return fd;
 	fd = fd_keep(fd);
@@ -121,7 +126,7 @@ int pin_vma_find(struct mm *mm, uaddr_t addr, struct pin_vma *vma)
 	if (err != -ENOTTY)
 		return err;
 	/* Reading moves a position that other threads share. */
-	fd = maps_open();
+	fd = maps_open(0);
 	if (fd < 0)
 		return fd;
 	err = scan(fd, addr, vma);
@@ -154,4 +159,21 @@ int pin_check(struct mm *mm, uaddr_t start, uint64_t len, bool write)
 			return -EFAULT;
 	}
 	return 0;
+}
+
+int pin_check_process(pid_t pid, uaddr_t start, uint64_t len, bool write)
+{
+	struct pin_vma vma;
+	int fd = maps_open(pid), err = fd < 0 ? fd : 0;
+
+	for (uaddr_t at = start; !err && at < start + len; at = vma.end) {
+		err = query(fd, at, &vma);
+		if (err == -ENOTTY)
+			err = real.lseek(fd, 0, SEEK_SET) ? -errno : scan(fd, at, &vma);
+		if (!err && (!vma.readable || (write && !vma.writable)))
+			err = -EFAULT;
+	}
+	if (fd >= 0)
+		real.close(fd);
+	return err ? -EFAULT : 0;
 }

@@ -14,7 +14,7 @@
 
 /* Far from the inode numbers of a real sysfs, which count up from 1. */
 #define NS_FIRST_INO (1ull << 40)
-#define NS_DEVICE makedev(0, 0xba7)
+#define NS_DEVICE_NUMBER makedev(0, 0xba7)
 
 struct ns {
 	struct mutex lock; /* guards the lists of every node, and the two counters */
@@ -348,7 +348,7 @@ static off_t ns_size(const struct ns_node *node)
 void ns_stat(const struct ns_node *node, struct stat *st)
 {
 	memset(st, 0, sizeof(*st));
-	st->st_dev = NS_DEVICE;
+	st->st_dev = NS_DEVICE_NUMBER;
 	st->st_ino = node->ino;
 	st->st_mode = node->mode;
 	st->st_nlink = node->kind == NS_DIRECTORY ? 2 + atomic_load(&node->nr_directories) : 1;

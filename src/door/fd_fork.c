@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What forwarded calls need of the table: see the end of fd_table.h. */
+#include "door/fd_table.h"
+
+/* The table's last number. The kernel's own limit (NR_OPEN) ends before it can be anybody's. */
+#define FD_LENT ((int)(FD_CHUNKS * FD_CHUNK_SIZE - 1))
+
+int fd_lend(struct fd_handle *h)
+{
+	atomic_fetch_add(&h->refs, 1); /* the caller has one, so it is not 0 */
+	int err = fd_mark(FD_LENT, h);
+	if (err)
+		fd_handle_put(h);
+	return err ? err : FD_LENT;
+}
+
+void fd_unlend(int fd)
+{
+	struct fd_handle *h = fd_table_peek(fd);
+	fd_mark(fd, NULL);
+	fd_handle_put(h);
+}
+
+/* With a reference. */
+static struct fd_handle *handle_after_locked(struct fd_table *table, struct fd_handle *h)
+{
+	struct fd_handle *next;
+	bool past = !h;
+	list_for_each (next, &table->live, link) {
+		if (past && fd_handle_try_get(next))
+			return next;
+		past = past || next == h;
+	}
+	return NULL;
+}
+
+int fd_for_each_live(int (*fn)(const struct fd_handle *h, void *arg), void *arg)
+{
+	struct fd_table *table = atomic_load(&door.fds);
+	struct fd_handle *h = NULL;
+	int rc = 0;
+	while (!rc) {
+		mutex_lock(&table->lock);
+		struct fd_handle *next = handle_after_locked(table, h);
+		mutex_unlock(&table->lock);
+		if (h)
+			fd_handle_put(h);
+		h = next;
+		if (!h)
+			return 0;
+		rc = fn(h, arg);
+	}
+	fd_handle_put(h);
+	return rc;
+}
+
+bool fd_any_live(void)
+{
+	struct fd_table *table = atomic_load(&door.fds);
+	mutex_lock(&table->lock);
+	bool any = !list_empty(&table->live);
+	mutex_unlock(&table->lock);
+	return any;
+}
+
+void fd_table_fork_lock(void)
+{
+	mutex_lock(&atomic_load(&door.fds)->lock);
+}
+
+void fd_table_fork_unlock(void)
+{
+	mutex_unlock(&atomic_load(&door.fds)->lock);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What owner and children say to each other (forward.h). One datagram a message; both run the same code, so the layout
+ * is the compiler's. Who may include this: door/forward*.c.
+ */
+#ifndef BARTER_DOOR_FORWARD_MSG_H
+#define BARTER_DOOR_FORWARD_MSG_H
+
+#include "door/carrier.h"
+
+enum forward_kind {
+	/* Child to owner. */
+	FORWARD_CLAIM = 1, /* id: the child has it, too; answered by RESULT */
+	FORWARD_RELEASE,   /* id: the child has it no more; no answer */
+	FORWARD_CALL,	   /* pid, id, nr, a; answered by RESULT, after any number of the owner's requests */
+	FORWARD_RESERVED,  /* number, or -errno */
+	/* Owner to child. */
+	FORWARD_RESERVE, /* with an fd, a carrier: give it a number; flags: O_CLOEXEC; answered by RESERVED */
+	FORWARD_PUBLISH, /* number, id: it leads to that file; no answer */
+	FORWARD_CANCEL,	 /* number: close it; no answer */
+	FORWARD_RESULT,	 /* result */
+};
+
+struct forward_msg {
+	enum forward_kind kind;
+	int number;
+	int flags;
+	pid_t pid;
+	struct carrier_identity id;
+	long nr;
+	unsigned long a[6];
+	int64_t result;
+};
+
+/* Both block; 0 or -errno (-EPIPE: the other side is gone). fd: passed along, -1 for none. */
+int forward_send(int socket, const struct forward_msg *m, int fd);
+int forward_receive(int socket, struct forward_msg *m, int *fd);
+
+#endif

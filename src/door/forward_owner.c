@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The owner: one service thread that listens, and answers one message at a time. What it executes for a child takes as
+ * long as it takes the owner itself; other children wait meanwhile.
+ */
+#include "door/forward_owner.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "door/call.h"
+#include "door/carrier.h"
+#include "door/forward.h"
+#include "door/forward_msg.h"
+#include "door/forward_socket.h"
+#include "door/raw_syscall.h"
+
+struct claim {
+	struct list node;
+	struct fd_handle *handle; /* a reference */
+};
+
+struct forward_service {
+	int listener, epoll_fd;
+};
+
+int forward_claim(struct forward_child *c, struct fd_handle *h)
+{
+	struct claim *claim = malloc(sizeof(*claim));
+
+	if (!claim) {
+		fd_handle_put(h);
+		return -ENOMEM;
+	}
+	claim->handle = h;
+	list_add(&c->claims, &claim->node);
+	return 0;
+}
+
+static struct claim *claim_find(struct forward_child *c, struct carrier_identity id)
+{
+	struct claim *claim;
+
+	list_for_each (claim, &c->claims, node)
+		if (claim->handle->ino == id.ino && claim->handle->dev == id.dev)
+			return claim;
+	return NULL;
+}
+
+static void claim_drop(struct claim *claim)
+{
+	list_del(&claim->node);
+	fd_handle_put(claim->handle);
+	free(claim);
+}
+
+static int answer_claim(struct forward_child *c, struct carrier_identity id)
+{
+	struct fd_handle *h = fd_find(id);
+
+	return h ? forward_claim(c, h) : -ENOENT;
+}
+
+/* The handle has no number here that could be relied on, so it is lent one that no real fd has. */
+static int64_t answer_call(struct forward_child *c, const struct forward_msg *m)
+{
+	struct claim *claim = claim_find(c, m->id);
+	int rc = claim ? forward_child_identify(c, m->pid) : -EIO;
+	int64_t result;
+
+	if (!rc)
+		rc = fd_lend(claim->handle);
+	if (rc < 0)
+		return rc;
+	result = door_call(&c->task, m->nr, (unsigned long)rc, m->a[1], m->a[2], m->a[3], m->a[4], m->a[5]);
+	fd_unlend(rc);
+	return result == DOOR_NOT_OURS ? -EIO : result;
+}
+
+/* One message. -errno: the connection is at an end. */
+static int serve(struct forward_child *c)
+{
+	struct forward_msg m;
+	int fd, rc = forward_receive(c->socket, &m, &fd);
+	struct claim *claim;
+
+	if (rc)
+		return rc;
+	if (fd >= 0)
+		real.close(fd);
+	switch (m.kind) {
+	case FORWARD_CLAIM:
+		m.result = answer_claim(c, m.id);
+		break;
+	case FORWARD_CALL:
+		m.result = answer_call(c, &m);
+		break;
+	case FORWARD_RELEASE:
+		claim = claim_find(c, m.id);
+		if (claim)
+			claim_drop(claim);
+		return 0;
+	default:
+		return -EPROTO;
+	}
+	m.kind = FORWARD_RESULT;
+	return forward_send(c->socket, &m, -1);
+}
+
+static void child_end(struct forward_child *c)
+{
+	struct claim *claim, *next;
+
+	c->gone = true;
+	fd_drop(c->socket);
+	if (c->pidfd >= 0)
+		fd_drop(c->pidfd);
+	list_for_each_safe (claim, next, &c->claims, node)
+		claim_drop(claim);
+}
+
+/* Only processes of our own user: the name of the socket is for everyone to see. */
+static bool is_welcome(int socket)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == geteuid();
+}
+
+static void welcome(const struct forward_service *s)
+{
+	int socket = (int)raw_syscall(SYS_accept4, s->listener, NULL, NULL, SOCK_CLOEXEC);
+	struct forward_child *c;
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	if (socket < 0)
+		return;
+	socket = fd_keep(socket);
+	c = is_welcome(socket) ? forward_child_create(socket) : NULL;
+	ev.data.ptr = c;
+	if (!c || raw_syscall(SYS_epoll_ctl, s->epoll_fd, EPOLL_CTL_ADD, socket, &ev) < 0) {
+		fd_drop(socket);
+		free(c);
+	}
+}
+
+static void *service_main(void *arg)
+{
+	struct forward_service *s = arg;
+
+	for (;;) {
+		struct epoll_event ev;
+		long n = raw_syscall(SYS_epoll_pwait, s->epoll_fd, &ev, 1, -1L, NULL, 0);
+
+		if (n < 0 && n != -EINTR)
+			return NULL;
+		if (n != 1)
+			continue;
+		if (!ev.data.ptr)
+			welcome(s);
+		else if (serve(ev.data.ptr))
+			child_end(ev.data.ptr);
+	}
+}
+
+/* The program's signals are none of this thread's business; faults of ours stay visible. */
+static int service_start(struct forward_service *s)
+{
+	pthread_t thread;
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	real.pthread_sigmask(SIG_BLOCK, &all, &old);
+	err = real.pthread_create(&thread, NULL, service_main, s);
+	real.pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!err)
+		pthread_detach(thread);
+	return -err;
+}
+
+static int forward_listen(struct forward_address *address)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+	struct forward_service *s = malloc(sizeof(*s));
+	int rc = -ENOMEM;
+
+	if (!s)
+		return rc;
+	s->listener = rc = forward_socket_listen(address);
+	if (rc < 0)
+		goto free_service;
+	s->epoll_fd = rc = (int)raw_syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
+	if (rc < 0)
+		goto close_listener;
+	s->epoll_fd = fd_keep(s->epoll_fd);
+	rc = (int)raw_syscall(SYS_epoll_ctl, s->epoll_fd, EPOLL_CTL_ADD, s->listener, &ev);
+	if (!rc)
+		rc = service_start(s);
+	if (!rc)
+		return 0;
+	fd_drop(s->epoll_fd);
+close_listener:
+	fd_drop(s->listener);
+free_service:
+	free(s);
+	return rc;
+}
+
+/* A child that starts over with a rack of its own is an owner, too. */
+void forward_start(void)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static pid_t listener;
+	struct forward_address address = {.len = 0};
+
+	pthread_mutex_lock(&lock);
+	if (listener != getpid()) {
+		listener = getpid();
+		forward_listen(&address);
+		forward_owner_is(&address);
+	}
+	pthread_mutex_unlock(&lock);
+}
