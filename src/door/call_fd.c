@@ -28,8 +28,8 @@ static int64_t ioctl_traced(struct task *t, struct file *f, unsigned long cmd, u
 {
 	uint64_t start = trace_now();
 	int64_t result = f->ops->ioctl(f, t, cmd, arg);
-	trace_complete(t->trace, TRACE_CALL, NULL, "ioctl", start, "file=%s cmd=%#lx result=%lld",
-		       f->ops->name, cmd, (long long)result);
+	trace_complete(t->trace, TRACE_CALL, NULL, "ioctl", start, "file=%s cmd=%#lx result=%lld", f->ops->name, cmd,
+		       (long long)result);
 	return result;
 }
 
