@@ -392,6 +392,7 @@ static void ask_memfd(uint32_t a)
 	map_file("memfd.iommufd", a, R | FIXED, iommu, 0, 0x1000, 0x35000000);
 	map_file("memfd.vfio_device", a, R | FIXED, other.fd, 0, 0x1000, 0x35000000);
 	map_file("memfd.read_only_fd_read", a, R | FIXED, ro, 0, 0x1000, 0x36000000);
+	map_file("memfd.read_only_fd_write", a, R | W | FIXED, ro, 0, 0x1000, 0x37000000);
 	copy("memfd.copy", a, a, R | W | FIXED, 0x1000, 0x38000000, 0x10001000);
 	unmap("memfd.unmap", a, 0, UINT64_MAX);
 	close(ro), close(null), close(pipes[0]), close(pipes[1]), close(memfd);
@@ -579,16 +580,18 @@ enum { CARD_BAR = VFIO_PCI_BAR2_REGION_INDEX };
 
 static int export(uint32_t flags, uint32_t nr, const struct vfio_region_dma_range *list)
 {
-	struct {
-		struct vfio_device_feature f;
-		struct vfio_device_feature_dma_buf d;
-		struct vfio_region_dma_range ranges[4];
-	} get = {.f = {.argsz = sizeof(get), .flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF},
-		 .d = {.region_index = CARD_BAR, .open_flags = flags, .nr_ranges = nr}};
+	uint64_t room[16] = {0};
+	struct vfio_device_feature *feature = (struct vfio_device_feature *)room;
+	struct vfio_device_feature_dma_buf *get = (struct vfio_device_feature_dma_buf *)feature->data;
 	int fd;
 
-	memcpy(get.d.dma_ranges, list, nr * sizeof(*list));
-	fd = ioctl(card.fd, VFIO_DEVICE_FEATURE, &get);
+	feature->argsz = sizeof(room);
+	feature->flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF;
+	get->region_index = CARD_BAR;
+	get->open_flags = flags;
+	get->nr_ranges = nr;
+	memcpy(get->dma_ranges, list, nr * sizeof(*list));
+	fd = ioctl(card.fd, VFIO_DEVICE_FEATURE, feature);
 	return fd < 0 ? -errno : fd;
 }
 
