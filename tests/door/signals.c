@@ -68,6 +68,10 @@ static void test_waits_until_outside(void **state)
 /* Several: the first is put off, the others wait in the kernel, and none is lost. */
 static void test_several_wait(void **state)
 {
+#ifdef __SANITIZE_THREAD__
+	/* It calls handlers with a copy of the context, so that no mask can be set in it. */
+	skip();
+#endif
 	handle(SIGUSR1, 0);
 	handle(SIGUSR2, 0);
 	door_enter();
