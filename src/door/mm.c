@@ -2,6 +2,7 @@
 /* The parts of device mappings: where they are, how they are cut, what is really mapped there. */
 #include "door/mm.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -180,24 +181,18 @@ void mm_forget_locked(struct mm *mm, size_t first, size_t end_index, struct list
 	mm->nr_parts -= end_index - first;
 }
 
-void mm_placed_put(struct mm_placed *placed)
-{
-	struct cpu_mapping *m = placed->m;
-
-	if (atomic_fetch_sub_explicit(&placed->refs, 1, memory_order_acq_rel) != 1)
-		return;
-	/* Until released() runs the owner may still zap or restore it, which then finds no parts. */
-	m->ops->released(m);
-	free(placed);
-}
-
 void mm_release_gone(struct list *gone)
 {
 	struct mm_placed *placed, *next;
 
 	list_for_each_safe (placed, next, gone, gone) {
 		list_del(&placed->gone);
-		mm_placed_put(placed);
+		/* No store begins any more; those on their way end soon, and must not release anything in a handler. */
+		while (atomic_load_explicit(&placed->traps, memory_order_acquire))
+			sched_yield();
+		/* Until this runs the owner may still zap or restore the mapping, which then finds no parts. */
+		placed->m->ops->released(placed->m);
+		free(placed);
 	}
 }
 

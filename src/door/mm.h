@@ -24,8 +24,7 @@
 /* A mapping that mm_place() has put somewhere. */
 struct mm_placed {
 	struct cpu_mapping *m;
-	atomic_int refs;   /* one for having parts, one for each trap at work */
-	atomic_int traps;  /* traps at work: begun under the lock while not zapped */
+	atomic_int traps;  /* stores at work, begun under the lock; whoever takes the mapping away waits for them */
 	struct list parts; /* in no order */
 	struct list gone;  /* on the list of mappings to be released once the lock is dropped */
 };
@@ -87,7 +86,6 @@ int mm_part_map_locked(struct mm *mm, const struct mm_part *part);
 void mm_part_protect_locked(const struct mm_part *part, uint64_t offset, uint64_t len);
 
 /* Without the lock. */
-void mm_placed_put(struct mm_placed *placed);
 void mm_release_gone(struct list *gone);
 
 /*

@@ -20,7 +20,6 @@ static struct mm_placed *placed_create(struct cpu_mapping *m)
 	if (!placed)
 		return NULL;
 	placed->m = m;
-	atomic_init(&placed->refs, 1);
 	atomic_init(&placed->traps, 0);
 	list_init(&placed->parts);
 	list_init(&placed->gone);

@@ -49,7 +49,6 @@ static enum trap_result target_find_locked(struct mm *mm, uaddr_t addr, bool wri
 	if (is_direct(target->region, target->offset, write))
 		return TRAP_AGAIN;
 	target->placed = part->placed;
-	atomic_fetch_add_explicit(&part->placed->refs, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&part->placed->traps, 1, memory_order_relaxed);
 	return TRAP_DONE;
 }
@@ -68,7 +67,6 @@ static enum trap_result target_begin(uaddr_t addr, bool write, struct trap_targe
 static void target_end(const struct trap_target *target)
 {
 	atomic_fetch_sub_explicit(&target->placed->traps, 1, memory_order_release);
-	mm_placed_put(target->placed);
 }
 
 enum trap_result trap_probe(uaddr_t addr, bool write)

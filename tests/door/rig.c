@@ -29,6 +29,7 @@ static void model_write(struct phys_region *region, uint64_t offset, uint64_t va
 	r->log[r->nr_log++ % 128] = (struct rig_access){offset, value, len, true};
 	memcpy(atomic_load(&region->host) + offset, &value, len);
 	pthread_mutex_unlock(&r->lock);
+	atomic_fetch_add(&r->nr_stores, 1);
 }
 
 static const struct phys_register_ops model_ops = {.read = model_read, .write = model_write};

@@ -30,10 +30,11 @@ struct rig {
 	struct phys_region memory, registers;
 	struct cpu_extent extent;
 	struct cpu_mapping mapping;
-	unsigned released;
-	pthread_mutex_t lock; /* a function's: one register action at a time */
+	_Atomic unsigned released;
+	_Atomic unsigned nr_stores; /* that have been done; the log is for one thread */
+	pthread_mutex_t lock;	    /* a function's: one register action at a time */
 	struct rig_access log[128];
-	volatile unsigned nr_log; /* the compiler does not know what a store to mapped registers does */
+	_Atomic unsigned nr_log; /* the compiler does not know what a store to mapped registers does */
 };
 
 void rig_create(struct rig *r);

@@ -3,8 +3,10 @@
 #include "rig.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "door/mm.h"
 #include "door/signals.h"
@@ -318,6 +320,77 @@ RACES_ON_PURPOSE static void test_stores_on_threads(void **state)
 	assert_int_equal(*(volatile uint32_t *)(m + 8), 1999);
 }
 
+struct storer {
+	volatile char *at;
+	atomic_bool stop;
+	_Atomic unsigned bad;
+};
+
+/* A page of its own for each, so that the model's memory is nobody else's. */
+static void *storer_main(void *arg)
+{
+	struct storer *s = arg;
+
+	while (!s->stop) {
+		int sig = rig_write(s->at, NULL);
+
+		if (sig != 0 && sig != SIGBUS)
+			s->bad++;
+	}
+	return NULL;
+}
+
+static void test_no_store_after_zap(void **state)
+{
+	struct storer s[2] = {0};
+	pthread_t threads[2];
+	unsigned seen;
+
+	place();
+	for (unsigned i = 0; i < 2; i++) {
+		s[i].at = m + i * P;
+		pthread_create(&threads[i], NULL, storer_main, &s[i]);
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		task_mm_zap(door_task(), &rig.mapping);
+		seen = rig.nr_stores;
+		usleep(50);
+		assert_int_equal(rig.nr_stores, seen);
+		task_mm_restore(door_task(), &rig.mapping);
+		while (rig.nr_stores == seen)
+			sched_yield();
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		s[i].stop = true;
+		pthread_join(threads[i], NULL);
+		assert_int_equal(s[i].bad, 0);
+	}
+}
+
+static void *until_gone_main(void *arg)
+{
+	while (rig_write(m, NULL) == 0)
+		;
+	return NULL;
+}
+
+/* The mapping goes while a store is on its way: it is released once, when the store is done. */
+static void test_munmap_under_stores(void **state)
+{
+	pthread_t thread;
+
+	for (unsigned i = 0; i < 50; i++) {
+		place();
+		unsigned before = rig.nr_stores;
+		pthread_create(&thread, NULL, until_gone_main, NULL);
+		while (rig.nr_stores == before)
+			sched_yield();
+		assert_int_equal(mm_sys_munmap((uaddr_t)m, RIG_PAGES * P), 0);
+		pthread_join(thread, NULL);
+		assert_int_equal(rig.released, 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +404,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_copy_to_registers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_loads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stores_on_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_store_after_zap, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_munmap_under_stores, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
