@@ -126,7 +126,7 @@ int64_t mm_sys_mmap(uaddr_t addr, uint64_t len, int prot, int flags, int fd, uin
 		door_enter();
 		f = task_file_get(door_task(), fd);
 		if (f) {
-			result = door_is_forked() ? -EIO : len ? mmap_file(f, &req) : -EINVAL;
+			result = door_is_forked() ? -ENODEV : len ? mmap_file(f, &req) : -EINVAL;
 			file_put(f);
 		}
 		door_leave();
