@@ -27,7 +27,7 @@ enum lock_rank {
 	LOCK_RANK_IOAS_IOVA = 300,	/* areas, allowed and reserved IOVAs of one IOAS */
 	LOCK_RANK_VFIO_CONFIG = 320,	/* virtual config space of one VFIO device */
 	LOCK_RANK_VFIO_IRQ = 350,	/* interrupt set-up of one VFIO device */
-	LOCK_RANK_VFIO_MEMORY = 380,	/* accesses to BARs through one VFIO device's file against what turns them off */
+	LOCK_RANK_VFIO_MEMORY = 380,	/* BAR accesses of one VFIO device against what turns them off */
 	LOCK_RANK_GATE = 400,		/* one PCI function's gate and the buffers behind it */
 	LOCK_RANK_RESERVATION = 500,	/* one buffer: its attachments and revoked state */
 	LOCK_RANK_PAGES = 600,		/* one pages object: the domains it is mapped in */

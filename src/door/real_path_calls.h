@@ -92,6 +92,8 @@ REAL(ssize_t, llistxattr, (const char *path, char *list, size_t len), (path, lis
 /* Directories and streams. */
 REAL(DIR *, opendir, (const char *path), (path))
 REAL(DIR *, fdopendir, (int fd), (fd))
+/* clang-format takes `dir` for a type. */
+/* clang-format off */
 REAL(struct dirent *, readdir, (DIR *dir), (dir))
 REAL(int, readdir_r, (DIR *dir, struct dirent *entry, struct dirent **result), (dir, entry, result))
 REAL(int, closedir, (DIR *dir), (dir))
@@ -106,9 +108,11 @@ REAL(int, scandirat,
 REAL(ssize_t, getdents64, (int fd, void *buf, size_t len), (fd, buf, len))
 REAL(int, glob, (const char *pattern, int flags, int (*failed)(const char *, int), glob_t *out),
      (pattern, flags, failed, out))
-REAL(int, nftw, (const char *path, int (*visit)(const char *, const struct stat *, int, struct FTW *), int nr, int flags),
+REAL(int, nftw,
+     (const char *path, int (*visit)(const char *, const struct stat *, int, struct FTW *), int nr, int flags),
      (path, visit, nr, flags))
 REAL(int, ftw, (const char *path, int (*visit)(const char *, const struct stat *, int), int nr), (path, visit, nr))
 REAL(FILE *, fopen, (const char *path, const char *mode), (path, mode))
 REAL(FILE *, freopen, (const char *path, const char *mode, FILE *stream), (path, mode, stream))
 REAL(FILE *, fdopen, (int fd, const char *mode), (fd, mode))
+/* clang-format on */

@@ -56,7 +56,7 @@ static inline bool thunk_answer(int64_t result, int saved_errno, long *out)
 		if (unlikely(path_concerns(dirfd, path)) && THUNK_CALL(&ours_, __VA_ARGS__))                           \
 			return (type)ours_;                                                                            \
 		type result_ = real_call;                                                                              \
-		if (unlikely(result_ < 0) && path_retry(dirfd, path, errno, 0) && THUNK_WALK(&ours_, __VA_ARGS__))            \
+		if (unlikely(result_ < 0) && path_retry(dirfd, path, errno, 0) && THUNK_WALK(&ours_, __VA_ARGS__))     \
 			return (type)ours_;                                                                            \
 		return result_;                                                                                        \
 	} while (0)

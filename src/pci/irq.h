@@ -14,9 +14,9 @@
 unsigned pci_irq_count(const struct pci_function *fn, enum pci_irq_kind kind);
 
 /*
- * The driver's side; not from inside a handler. pci_irq_enable() turns the kind on in config space (and others off) for nr vectors whose handler
- * is `handler`; the core fills MSI-X table entries and unmasks them. -EINVAL when the hardware has fewer.
- * pci_irq_disable() returns when no handler runs.
+ * The driver's side; not from inside a handler. pci_irq_enable() turns the kind on in config space (and others off) for
+ * nr vectors whose handler is `handler`; the core fills MSI-X table entries and unmasks them. -EINVAL when the hardware
+ * has fewer. pci_irq_disable() returns when no handler runs.
  */
 int pci_irq_enable(struct pci_function *fn, enum pci_irq_kind kind, unsigned nr, pci_irq_handler handler, void *arg);
 void pci_irq_disable(struct pci_function *fn);
