@@ -333,17 +333,6 @@ static int pin(struct iopt_pages *p)
 	return pinned_init_file(&p->pinned, p->origin.space, p->origin.task, &p->file, start, len, p->writable);
 }
 
-void iopt_pages_unpin_idle(struct iopt_pages *p)
-{
-	mutex_lock(&p->lock);
-	if (p->nr_fills == 0 && p->is_pinned) {
-		section_drain(phys_sections(p->origin.space));
-		pinned_fini(&p->pinned);
-		p->is_pinned = false;
-	}
-	mutex_unlock(&p->lock);
-}
-
 /*
  * An area that holds the only reference is alone: another could only come from a copy of it, which needs the lock of
  * the IOAS that its caller holds. Most maps and unmaps are such, and save the lock. Device memory is never alone.
@@ -361,6 +350,23 @@ static void pages_unlock_shared(struct iopt_pages *p, bool shared)
 {
 	if (shared)
 		mutex_unlock(&p->lock);
+}
+
+/*
+ * Who took the last leaf away has drained, unless it is another IOAS that is still about to. A domain that goes as a
+ * whole has left its devices before, which drains: a million areas need not wait a million times.
+ */
+void iopt_pages_unpin_idle(struct iopt_pages *p)
+{
+	bool shared = pages_lock_shared(p);
+
+	if (p->nr_fills == 0 && p->is_pinned) {
+		if (shared)
+			section_drain(phys_sections(p->origin.space));
+		pinned_fini(&p->pinned);
+		p->is_pinned = false;
+	}
+	pages_unlock_shared(p, shared);
 }
 
 int iopt_pages_fill(struct iopt_area *area, struct iommu_domain *d, bool small_leaves)

@@ -79,7 +79,7 @@ void iopt_pages_put(struct iopt_pages *p);
 int iopt_pages_fill(struct iopt_area *area, struct iommu_domain *d, bool small_leaves);
 /* clear: take the leaves out; else the caller is about to destroy the domain. */
 void iopt_pages_unfill(struct iopt_area *area, struct iommu_domain *d, bool clear);
-/* Lets go of memory that no domain shows any more. Drains. */
+/* Lets go of memory that no domain shows any more; DMA through the domain that was last has been drained. */
 void iopt_pages_unpin_idle(struct iopt_pages *p);
 
 #endif

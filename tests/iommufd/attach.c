@@ -80,6 +80,23 @@ static void detaching_lets_go(void **state)
 	assert_int_equal(world_object_destroy(&w, ioas), 0);
 }
 
+/* One to leave the device; what is not shared needs no more. */
+static void detaching_drains_once(void **state)
+{
+	uint32_t ioas = world_ioas(&w), other = world_ioas(&w), pt = ioas;
+	uint64_t before;
+
+	for (uint64_t i = 0; i < 1000; i++)
+		map_ok(ioas, MAP_R, memory, PAGE, 0x100000 + i * PAGE);
+	world_bind(&w, 0);
+	assert_int_equal(world_attach(&w, 0, &pt), 0);
+	assert_int_equal(world_copy(&w, other, ioas, MAP_R | MAP_FIXED_AT, PAGE, 0x10000, 0x100000), 0);
+	before = section_drains(phys_sections(w.space));
+	iommufd_device_detach(w.devices[0].idev);
+	assert_int_equal(fake_task_nr_pins(w.fake), 0);
+	assert_true(section_drains(phys_sections(w.space)) - before <= 3);
+}
+
 static void one_table_a_unit(void **state)
 {
 	uint32_t ioas = world_ioas(&w), pt[4];
@@ -292,9 +309,16 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(attaching_fills),    T(detaching_lets_go), T(one_table_a_unit),
-		T(large_leaves),       T(replacing),	     T(groups),
-		T(copies_share_a_pin), T(explicit_tables),   T(failed_attach_leaves_nothing),
+		T(attaching_fills),
+		T(detaching_lets_go),
+		T(detaching_drains_once),
+		T(one_table_a_unit),
+		T(large_leaves),
+		T(replacing),
+		T(groups),
+		T(copies_share_a_pin),
+		T(explicit_tables),
+		T(failed_attach_leaves_nothing),
 		T(close_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
