@@ -27,10 +27,13 @@ struct device {
 	int build_error;		 /* what the first failed device_add_*() answered */
 	int64_t msix_table[PCI_NR_BARS]; /* where a BAR has its region for the table; -1: nowhere */
 	struct list workers;		 /* immutable after the build */
+	_Atomic bool wakes_wanted;	 /* by workers, when the lock is let go */
 };
 
 /* Makes the thread, unless it is there. With no memory for it the device stays silent until the next reset. */
 void device_worker_start(struct device_worker *w);
 void device_workers_start(struct device *d);
+/* The function's lock has been let go. */
+void device_workers_wake_wanted(struct device *d);
 
 #endif

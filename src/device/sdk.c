@@ -48,6 +48,11 @@ static void device_config_written(void *model, unsigned offset, unsigned len)
 		d->model->config_written(d->state, offset, len);
 }
 
+static void device_unlocked(void *model)
+{
+	device_workers_wake_wanted(model);
+}
+
 /* Harmless the second time, when pci_function_fini() calls it. */
 static void device_fini(void *model)
 {
@@ -64,6 +69,7 @@ static const struct pci_function_ops device_ops = {
 	.mmio_write = device_mmio_write,
 	.reset = device_reset,
 	.config_written = device_config_written,
+	.unlocked = device_unlocked,
 	.fini = device_fini,
 };
 
@@ -211,6 +217,7 @@ void device_lock(struct device *d)
 void device_unlock(struct device *d)
 {
 	mutex_unlock(&d->fn.lock);
+	device_workers_wake_wanted(d);
 }
 
 void device_assert_locked(struct device *d)

@@ -142,6 +142,11 @@ struct device_worker *device_worker_create(struct device *d, const char *name, d
 /* Stops and joins the thread; run() must return soon once its DMA is cancelled. */
 void device_worker_destroy(struct device_worker *w);
 void device_worker_wake(struct device_worker *w); /* under any lock; never blocks */
+/*
+ * Under the function's lock: wakes when it has been let go. The system call takes longer than the worker needs to come
+ * for the lock, and on a busy machine the worker takes over the waker's processor.
+ */
+void device_worker_wake_locked(struct device_worker *w);
 /* Inside run(): sleeps until woken. Returns at once when woken since the last wait. */
 void device_worker_wait(struct device_worker *w);
 /* Inside run(), before waiting: may this thread spin a little? At most processors - 1 spin at once. Ends with _end. */

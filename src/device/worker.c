@@ -28,9 +28,11 @@ struct device_worker {
 	device_worker_fn run;
 	void *model;
 	char name[16]; /* as far as the kernel keeps it */
+	struct device *device;
 	_Atomic uint32_t state;
 	struct list node; /* in the device's list */
-	bool has_thread;  /* guarded by the function's lock, until destroy */
+	_Atomic bool wake_wanted;
+	bool has_thread; /* guarded by the function's lock, until destroy */
 	pthread_t thread;
 	/* The worker's own. */
 	bool spinning;
@@ -110,6 +112,7 @@ struct device_worker *device_worker_create(struct device *d, const char *name, d
 	if (!w)
 		return NULL;
 	w->run = run;
+	w->device = d;
 	w->model = model;
 	w->max_spinning = processors() - 1;
 	w->nr_spinning = &d->fn.root->nr_spinning;
@@ -142,6 +145,26 @@ void device_worker_wake(struct device_worker *w)
 			futex_wake(&w->state);
 		break;
 	}
+}
+
+void device_worker_wake_locked(struct device_worker *w)
+{
+	device_assert_locked(w->device);
+	w->wake_wanted = true;
+	w->device->wakes_wanted = true;
+}
+
+/* Whoever asked for it comes here after unlocking; that another thread may be first does not matter. */
+void device_workers_wake_wanted(struct device *d)
+{
+	struct device_worker *w;
+
+	if (likely(!atomic_load_explicit(&d->wakes_wanted, memory_order_relaxed)) ||
+	    !atomic_exchange(&d->wakes_wanted, false))
+		return;
+	list_for_each (w, &d->workers, node)
+		if (atomic_exchange(&w->wake_wanted, false))
+			device_worker_wake(w);
 }
 
 void device_worker_wait(struct device_worker *w)

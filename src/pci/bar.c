@@ -107,7 +107,7 @@ static void register_write(struct phys_region *r, uint64_t offset, uint64_t valu
 
 	mutex_lock(&bar->fn->lock);
 	region_write_locked(bar, r, r->base - bar->base + offset, offset, value, len);
-	mutex_unlock(&bar->fn->lock);
+	function_unlock(bar->fn);
 }
 
 static const struct phys_register_ops register_ops = {.read = register_read, .write = register_write};
@@ -145,7 +145,7 @@ void pci_mmio_write(struct pci_function *fn, unsigned bar, uint64_t offset, uint
 		return;
 	mutex_lock(&fn->lock);
 	region_write_locked(&fn->bars[bar], r, offset, region_offset, value, len);
-	mutex_unlock(&fn->lock);
+	function_unlock(fn);
 }
 
 static int region_build(struct pci_bar *bar, struct phys_region *r, const struct pci_region *d)

@@ -128,7 +128,7 @@ void pci_config_write(struct pci_function *fn, unsigned offset, uint32_t value, 
 	before = forwarding(fn);
 	drain = write_locked(fn, offset, value, len);
 	changed = forwarding(fn) != before;
-	mutex_unlock(&fn->lock);
+	function_unlock(fn);
 	drain |= function_settle_gate(fn);
 	if (drain)
 		section_drain(fn->gate.sections);

@@ -40,6 +40,14 @@ void irq_msix_write_locked(struct pci_function *fn, uint64_t offset, uint64_t va
 /* Masks every entry, as power-on and reset do. */
 void irq_msix_table_reset(struct pci_function *fn);
 
+/* After calls of the model that may want something done when the lock is free. */
+static inline void function_unlock(struct pci_function *fn)
+{
+	mutex_unlock(&fn->lock);
+	if (fn->ops && fn->ops->unlocked)
+		fn->ops->unlocked(fn->model);
+}
+
 /* reset.c. Gate and fn->lock are held. To the state after power-on but for the place in the tree; the caller drains. */
 void function_reset_locked(struct pci_function *fn);
 

@@ -126,7 +126,7 @@ int pci_reset_function(struct pci_function *fn)
 	mutex_lock(&fn->lock);
 	save_locked(fn, saved);
 	function_reset_locked(fn);
-	mutex_unlock(&fn->lock);
+	function_unlock(fn);
 	/* Runs of the old life have been cancelled: after this nothing of them moves, in or out. */
 	section_drain(fn->gate.sections);
 	mutex_lock(&fn->lock);
