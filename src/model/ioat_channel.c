@@ -19,6 +19,7 @@
  * Whatever ends the state first makes the page trap, then reads all of them once more (ioat_trap()), and only then
  * shows itself in CHANSTS, CHANCTRL or a completion that says "done".
  */
+#include "base/trace.h"
 #include "model/ioat_priv.h"
 
 /* Switching the page to polled and back costs as much as two traps: twice as many each time that it did not pay. */
@@ -136,8 +137,8 @@ static void kick(struct ioat *io)
 		consider_polling(io);
 	else
 		io->doorbells = 0;
-	atomic_store(&io->kicked, true);
-	device_worker_wake(io->worker);
+	atomic_store(&io->kicked, trace_now());
+	device_worker_wake_locked(io->worker);
 }
 
 void ioat_store_count(struct ioat *io, uint16_t count)

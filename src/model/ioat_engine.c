@@ -13,7 +13,7 @@
 
 #define CHUNK_BYTES (256u << 10) /* how much moves before a polled page is looked at for a reset */
 #define LINGER_NS 2000		 /* caught up with a polled page: wait so long for the next doorbell before it traps */
-#define SPIN_NS 20000		 /* done: look so long for the next doorbell before sleeping */
+#define SPIN_NS 20000		 /* done: look so long for the next doorbell, if the last one came that soon */
 
 static void relax(void)
 {
@@ -260,23 +260,33 @@ static void spin(struct ioat *io)
 	atomic_store(&io->spinning, false);
 }
 
+/* Until the next doorbell. The lock is held, and let go. */
+static void rest_until_kicked(struct ioat *io)
+{
+	uint64_t start = trace_now(), kicked;
+
+	atomic_store(&io->spinning, io->spin_pays && device_worker_spin_begin(io->worker));
+	device_unlock(io->dev);
+	if (atomic_load(&io->spinning))
+		spin(io);
+	if (!atomic_load(&io->kicked))
+		device_worker_wait(io->worker);
+	kicked = atomic_load(&io->kicked);
+	io->spin_pays = kicked && (int64_t)(kicked - start) < SPIN_NS;
+}
+
 void ioat_run(void *model)
 {
 	struct ioat *io = model;
 	struct ioat_step s;
 
 	device_lock(io->dev);
-	atomic_store(&io->kicked, false);
+	atomic_store(&io->kicked, 0);
 	while (begin(io, &s)) {
 		device_unlock(io->dev);
 		execute(io, &s);
 		device_lock(io->dev);
 		finish(io, &s);
 	}
-	atomic_store(&io->spinning, device_worker_spin_begin(io->worker));
-	device_unlock(io->dev);
-	if (atomic_load(&io->spinning))
-		spin(io);
-	if (!atomic_load(&io->kicked))
-		device_worker_wait(io->worker);
+	rest_until_kicked(io);
 }

@@ -117,8 +117,10 @@ struct ioat {
 	bool step_out;		       /* the worker moves data for a descriptor, without the lock */
 	uint64_t busy_since, nr_bytes; /* for the timeline */
 
-	_Atomic bool kicked;   /* ends the worker's spinning */
-	_Atomic bool spinning; /* it was busy a moment ago */
+	bool spin_pays; /* the last rest was a short one; the worker's own */
+
+	_Atomic uint64_t kicked; /* when work came since the worker last looked, or 0; ends its spinning */
+	_Atomic bool spinning;	 /* it was busy a moment ago */
 };
 
 /* Between the lock's holds: one descriptor on its way through the engine. */
