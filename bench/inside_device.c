@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Engines and cards: copies, register stores, revocation, rest. */
 #include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "inside.h"
@@ -16,7 +20,13 @@
 #define GIB (1ull << 30)
 #define RING_IOVA (16 * GIB)
 
-enum { REG_INTRCTRL = 0x03, REG_DMACOUNT = 0x86, CONTROL_WRITE_BACK = 0x08, DESCRIPTOR_WORDS = 16 };
+enum {
+	REG_INTRCTRL = 0x03,
+	REG_DMACOUNT = 0x86,
+	REG_CHAINADDR = 0x90,
+	CONTROL_WRITE_BACK = 0x08,
+	DESCRIPTOR_WORDS = 16
+};
 
 static inline void relax(void)
 {
@@ -140,28 +150,70 @@ void inside_store(unsigned repetitions)
 	store_polled(&s, repetitions);
 }
 
+/* A thread that sleeps on a futex, to be woken after as long a rest as the engine. */
+struct sleeper {
+	_Atomic uint32_t asked, seen;
+	_Atomic bool stop;
+};
+
+static void *sleep_on_futex(void *arg)
+{
+	struct sleeper *s = arg;
+
+	while (!s->stop) {
+		syscall(SYS_futex, &s->asked, FUTEX_WAIT_PRIVATE, s->seen, NULL, NULL, 0);
+		s->seen = s->asked;
+	}
+	return NULL;
+}
+
+enum { REST_US = 5000 };
+
+static double wake_after_rest(struct sleeper *s)
+{
+	usleep(REST_US);
+	double start = now_ns();
+	uint32_t asked = ++s->asked;
+	syscall(SYS_futex, &s->asked, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	while (s->seen != asked)
+		relax();
+	return now_ns() - start;
+}
+
+static double doorbell_after_rest(struct setup *s, char value)
+{
+	volatile char *from = s->memory + 62 * PAGE, *to = s->memory + 63 * PAGE;
+
+	/* All but the last store, then rest: the engine sleeps. */
+	engine_start(&s->engine, 0, 1, BY_WRITE_BACK, true);
+	engine_wait(&s->engine, 0, 1, BY_WRITE_BACK);
+	*from = value;
+	*(volatile uint64_t *)(s->engine.registers + REG_CHAINADDR) = s->engine.ring_iova;
+	usleep(REST_US);
+	double start = now_ns();
+	*(volatile uint16_t *)(s->engine.registers + REG_DMACOUNT) = 1;
+	while (*to != value)
+		relax();
+	return now_ns() - start;
+}
+
+/* A processor that has rested is slow to wake, so the futex it is held against is measured in turn with it. */
 void inside_doorbell(unsigned repetitions)
 {
+	struct sleeper sleeper = {0};
+	pthread_t thread;
 	struct setup s;
 
 	setup_engine(&s, 64 * PAGE);
-	volatile char *from = s.memory + 62 * PAGE, *to = s.memory + 63 * PAGE;
 	engine_describe(&s.engine, 0, RING_IOVA + 63 * PAGE, RING_IOVA + 62 * PAGE, 64);
+	pthread_create(&thread, NULL, sleep_on_futex, &sleeper);
 	for (unsigned i = 0; i < repetitions * 4; i++) {
-		*from = (char)(i + 1);
-		/* All but the last store, then rest: the engine sleeps. */
-		engine_start(&s.engine, 0, 1, BY_WRITE_BACK, true);
-		engine_wait(&s.engine, 0, 1, BY_WRITE_BACK);
-		*from = (char)(i + 101);
-		*(volatile uint64_t *)(s.engine.registers + 0x90) = s.engine.ring_iova;
-		usleep(5000);
-		double start = now_ns();
-		*(volatile uint16_t *)(s.engine.registers + REG_DMACOUNT) = 1;
-		while (*to != (char)(i + 101))
-			relax();
-		result("doorbell", now_ns() - start);
-		usleep(1000);
+		result("wake_after_rest", wake_after_rest(&sleeper));
+		result("doorbell", doorbell_after_rest(&s, (char)(i + 1)));
 	}
+	sleeper.stop = true;
+	wake_after_rest(&sleeper);
+	pthread_join(thread, NULL);
 }
 
 /* Areas of one slice of a card's memory; then its decoding goes off. */

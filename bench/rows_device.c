@@ -32,13 +32,14 @@ static void rows_store(struct bench *b)
 static void row_doorbell(struct bench *b)
 {
 	struct results r = run_inside(b, "demo", "doorbell");
-	double allowed = samples_median(&b->segv) + 2 * samples_median(&b->futex_wake);
-	struct samples ratio = samples_scale(results_get(&r, "doorbell"), 1 / allowed);
+	double wake = samples_median(results_get(&r, "wake_after_rest"));
+	struct samples ratio = samples_scale(results_get(&r, "doorbell"), 1 / (samples_median(&b->segv) + 2 * wake));
 	struct bench_row *row = results_row(b, &r, "doorbell after idle to first byte moved",
 					    "x (a trap + 2 futex wakes)", 1, false, &ratio);
 
 	if (!r.failed)
-		bench_detail(row, "%.0f ns", samples_median(results_get(&r, "doorbell")));
+		bench_detail(row, "%.1f us; a futex wake after the same rest %.1f us",
+			     samples_median(results_get(&r, "doorbell")) / 1e3, wake / 1e3);
 }
 
 /* Each further area: what nr cost beyond one, for each of them. */
