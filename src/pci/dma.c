@@ -61,16 +61,21 @@ static enum dma_status step_begin(struct dma_port *p, uint32_t run)
 	return status;
 }
 
-/* The section has ended, and the port's thread holds nothing. */
-static void report_unsupported(struct dma_port *p, iova_t iova, bool write, const char *rule)
+/* The section has ended, and the port's thread holds nothing. Two rules, so that a lasting one is not lost in the
+ * other. */
+static void report_unsupported(struct dma_port *p, iova_t iova, bool write, const struct dma_target *t)
 {
-	const char *what = write ? "write" : "read";
+	struct trace *trace = p->fn->root->trace;
+	const char *what = write ? "write" : "read", *name = p->fn->name;
 	unsigned long long address = iova;
 
-	trace_instant(p->fn->root->trace, TRACE_FAULT, p->fn->name, "unsupported request", "%s, iova 0x%llx: %s", what,
-		      address, rule);
-	refuse(p->fn->root->trace, -EREMOTEIO, "DMA: %s by %s at iova 0x%llx is an unsupported request: %s", what,
-	       p->fn->name, address, rule);
+	trace_instant(trace, TRACE_FAULT, name, "unsupported request", "%s, iova 0x%llx: %s", what, address, t->rule);
+	if (t->no_route)
+		refuse(trace, -EREMOTEIO, "DMA: %s by %s at iova 0x%llx has no route: %s", what, name, address,
+		       t->rule);
+	else
+		refuse(trace, -EREMOTEIO, "DMA: %s by %s at iova 0x%llx reaches nobody: %s", what, name, address,
+		       t->rule);
 	pci_error_unsupported(p->fn, write);
 }
 
@@ -79,7 +84,7 @@ static enum dma_status step_end(struct dma_port *p, enum dma_status status, iova
 {
 	section_leave(&p->section);
 	if (status == DMA_UNSUPPORTED)
-		report_unsupported(p, iova, write, t->rule);
+		report_unsupported(p, iova, write, t);
 	return status;
 }
 

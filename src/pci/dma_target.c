@@ -14,6 +14,7 @@ static struct pci_function *region_function(const struct phys_region *r)
 static enum dma_status unsupported(struct dma_target *t, const char *rule)
 {
 	t->rule = rule;
+	t->no_route = false;
 	return DMA_UNSUPPORTED;
 }
 
@@ -74,7 +75,10 @@ enum dma_status dma_resolve(struct dma_port *p, iova_t iova, uint64_t want, unsi
 		return target_pages(r, leaf.pa - r->base, leaf.run_len, t);
 
 	struct pci_route route = pci_route(fn, region_function(r));
-	if (route.kind == PCI_ROUTE_NONE)
-		return unsupported(t, route.rule);
+	if (route.kind == PCI_ROUTE_NONE) {
+		unsupported(t, route.rule);
+		t->no_route = true;
+		return DMA_UNSUPPORTED;
+	}
 	return target_window(r, leaf.pa - r->base, leaf.run_len, t);
 }

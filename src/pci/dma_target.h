@@ -16,6 +16,7 @@ struct dma_target {
 	uint64_t offset;  /* in the region */
 	unsigned moves;	  /* of a program's pages: see pinned_was_moved() */
 	const char *rule; /* why not, when the status is DMA_UNSUPPORTED; a literal */
+	bool no_route;	  /* DMA_UNSUPPORTED: by the topology, which the program can look up */
 };
 
 /* Inside a section. prot: IOMMU_READ or IOMMU_WRITE. Records the fault when the IOMMU refuses. */
