@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "door/call_priv.h"
+#include "door/dir.h"
 #include "door/mm.h"
 #include "door/forward.h"
 #include "door/raw_syscall.h"
@@ -247,16 +248,39 @@ static int64_t call_forward(const struct call *c)
 	return result;
 }
 
+/* Directories and what only names something are of the tree, of which a child has a copy. */
+static bool is_local(int fd)
+{
+	struct fd_handle *h = fd_handle_get(fd);
+	bool local = h && (dir_file_is(h->file) || (h->file->open_flags & O_PATH));
+	if (h)
+		fd_handle_put(h);
+	return local;
+}
+
 /*
- * In a child the files are the owner's. Numbers can be duplicated and closed here; operations are forwarded. Device
- * memory cannot be mapped anew (docs/limitations.md).
+ * In a child the files are the owner's. What only concerns numbers and names is answered here; operations are
+ * forwarded. Device memory cannot be mapped anew (docs/limitations.md).
  */
 static int64_t call_in_child(const struct call *c)
 {
+	if (is_local((int)c->a[0]))
+		return call_on_fd(c);
 	switch (c->nr) {
 	case SYS_close:
 	case SYS_dup:
 	case SYS_fcntl:
+	case SYS_fstat:
+	case SYS_fstatfs:
+	case SYS_fsync:
+	case SYS_fdatasync:
+	case SYS_ftruncate:
+	case SYS_fallocate:
+	case SYS_fchdir:
+	case SYS_fchmod:
+	case SYS_fchown:
+	case SYS_fgetxattr:
+	case SYS_flistxattr:
 		return call_on_fd(c);
 	case SYS_ioctl:
 		return c->a[1] == FIOCLEX || c->a[1] == FIONCLEX ? DOOR_NOT_OURS : call_forward(c);

@@ -11,6 +11,7 @@
 #include "door/call_priv.h"
 #include "door/dir.h"
 #include "door/forward.h"
+#include "door/forward.h"
 #include "door/raw_syscall.h"
 #include "door/task_fd.h"
 
@@ -108,17 +109,34 @@ static void fill_carrier(struct task *t, struct file *f, int fd)
 		raw_syscall(SYS_pwrite64, fd, piece, n, pos - (uint64_t)n);
 }
 
+/* A child has no devices: the owner opens, and the child's fd keeps the name. */
+static int64_t open_forwarded(struct ns_node *node, int flags)
+{
+	char path[PATH_MAX];
+	int n = ns_path(node, path, sizeof(path));
+	int64_t fd = n < 0 ? n : forward_open(path, flags);
+	if (fd >= 0)
+		fd_set_name((int)fd, node);
+	return fd;
+}
+
 static int64_t open_node(struct task *t, struct ns_node *node, int flags)
 {
 	struct file *f;
+	if (unlikely(door_is_forked()) && !(flags & O_PATH) && ns_kind(node) != NS_DIRECTORY)
+		return open_forwarded(node, flags);
 	if (fd_any_in_flight())
 		fd_flight_sweep();
 	int err = call_open_node(t, node, kept_flags(flags), &f);
 	if (err)
 		return err;
-	int fd = task_fd_reserve(t, f, flags);
+	int fd = t->ops->fd_reserve(t, f, flags);
 	if (fd < 0) {
 		file_put(f);
+		return fd;
+	}
+	if (t != door_task()) {
+		t->ops->fd_publish(t, fd, f);
 		return fd;
 	}
 	if (ns_kind(node) == NS_ATTRIBUTE && !(flags & O_CLOEXEC) && call_may(f, false))

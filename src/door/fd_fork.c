@@ -54,6 +54,17 @@ int fd_for_each_live(int (*fn)(const struct fd_handle *h, void *arg), void *arg)
 	return rc;
 }
 
+void fd_set_name(int fd, struct ns_node *node)
+{
+	struct fd_handle *h = fd_handle_get(fd);
+	if (!h)
+		return;
+	/* Nobody else knows the number yet. */
+	if (!h->node)
+		h->node = ns_get(node);
+	fd_handle_put(h);
+}
+
 bool fd_any_live(void)
 {
 	struct fd_table *table = atomic_load(&door.fds);

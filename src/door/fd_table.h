@@ -129,6 +129,8 @@ static inline bool fd_any_in_flight(void)
 	return table && atomic_load_explicit(&table->nr_in_flight, memory_order_relaxed);
 }
 
+/* In a child: fd, which the owner has just made for it, was opened by this name. */
+void fd_set_name(int fd, struct ns_node *node);
 /* For forwarded calls (forward.h). A reference to the live handle of a carrier, or NULL. */
 struct fd_handle *fd_find(struct carrier_identity id);
 /* A number that leads to h and is no real fd's, for one call; or -errno. One at a time. */

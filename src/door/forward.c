@@ -10,6 +10,7 @@
 #include "door/fd_table.h"
 #include "door/forward_msg.h"
 #include "door/forward_socket.h"
+#include "door/path.h"
 #include "door/raw_syscall.h"
 
 static struct forward {
@@ -27,7 +28,7 @@ static struct forward {
 
 /* What stands in a child for a file that the owner made for it. */
 static const struct file_ops elsewhere_ops = {.name = "elsewhere"};
-static struct file elsewhere = {.ops = &elsewhere_ops, .open_flags = O_RDWR, .refs = 1, .event_fd = -1};
+static struct file elsewhere = {.ops = &elsewhere_ops, .open_flags = O_RDWR, .mode = 0600, .refs = 1, .event_fd = -1};
 
 void forward_owner_is(const struct forward_address *address)
 {
@@ -67,12 +68,14 @@ void forward_fork_prepare(void)
 	pthread_mutex_lock(&forward.lock);
 	forward.prepared = fd_any_live() ? connect_locked() : -1;
 	fd_table_fork_lock();
+	path_fork_lock();
 }
 
 void forward_fork_parent(void)
 {
 	if (likely(!atomic_load(&door.fds)))
 		return;
+	path_fork_unlock();
 	fd_table_fork_unlock();
 	if (forward.prepared >= 0)
 		fd_drop(forward.prepared);
@@ -84,6 +87,7 @@ void forward_fork_child(void)
 {
 	if (likely(!atomic_load(&door.fds)))
 		return;
+	path_fork_unlock();
 	fd_table_fork_unlock();
 	if (forward.socket >= 0)
 		fd_drop(forward.socket);
@@ -150,19 +154,32 @@ static int connection_locked(void)
 	return forward.socket < 0 ? forward.socket : 0;
 }
 
-int64_t forward_call(const struct fd_handle *h, long nr, const unsigned long a[6])
+static int64_t forward_exchange(struct forward_msg *m)
 {
-	struct forward_msg m = {.kind = FORWARD_CALL, .pid = getpid(), .id = {h->dev, h->ino}, .nr = nr};
 	int rc;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(m.a); i++)
-		m.a[i] = a[i];
 	pthread_mutex_lock(&forward.lock);
 	rc = connection_locked();
 	if (!rc)
-		rc = exchange_locked(&m);
+		rc = exchange_locked(m);
 	pthread_mutex_unlock(&forward.lock);
-	return rc ? -EIO : m.result;
+	return rc ? -EIO : m->result;
+}
+
+int64_t forward_call(const struct fd_handle *h, long nr, const unsigned long a[6])
+{
+	struct forward_msg m = {.kind = FORWARD_CALL, .pid = getpid(), .id = {h->dev, h->ino}, .nr = nr};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(m.a); i++)
+		m.a[i] = a[i];
+	return forward_exchange(&m);
+}
+
+int64_t forward_open(const char *path, int flags)
+{
+	struct forward_msg m = {.kind = FORWARD_OPEN, .pid = getpid(), .a = {(uaddr_t)path, (unsigned)flags}};
+
+	return forward_exchange(&m);
 }
 
 void forward_release(const struct fd_handle *h)

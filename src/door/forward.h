@@ -31,6 +31,8 @@ void forward_fork_child(void);
 
 /* In a child: the call nr on h, answered by the owner. -EIO when it cannot be reached. */
 int64_t forward_call(const struct fd_handle *h, long nr, const unsigned long a[6]);
+/* In a child: opens one of ours by its normal absolute path; the fd or -errno. */
+int64_t forward_open(const char *path, int flags);
 /* In a child: nothing of its own leads to h any more. */
 void forward_release(const struct fd_handle *h);
 

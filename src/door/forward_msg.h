@@ -13,6 +13,7 @@ enum forward_kind {
 	FORWARD_CLAIM = 1, /* id: the child has it, too; answered by RESULT */
 	FORWARD_RELEASE,   /* id: the child has it no more; no answer */
 	FORWARD_CALL,	   /* pid, id, nr, a; answered by RESULT, after any number of the owner's requests */
+	FORWARD_OPEN,	   /* pid, a: path (absolute, without links), flags; answered as a call */
 	FORWARD_RESERVED,  /* number, or -errno */
 	/* Owner to child. */
 	FORWARD_RESERVE, /* with an fd, a carrier: give it a number; flags: O_CLOEXEC; answered by RESERVED */

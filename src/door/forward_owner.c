@@ -5,6 +5,8 @@
  */
 #include "door/forward_owner.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -82,6 +84,34 @@ static int64_t answer_call(struct forward_child *c, const struct forward_msg *m)
 	return result == DOOR_NOT_OURS ? -EIO : result;
 }
 
+/* The text is read as far as its page goes: what follows it may not be there. */
+static int path_copy(struct task *t, char *text, size_t size, uaddr_t at)
+{
+	for (size_t n = 0, part; n < size; n += part) {
+		part = MIN(size - n, BARTER_PAGE_SIZE - ((at + n) & BARTER_PAGE_MASK));
+		int err = copy_from_task(t, text + n, at + n, part);
+		if (err)
+			return err;
+		if (memchr(text + n, '\0', part))
+			return 0;
+	}
+	return -ENAMETOOLONG;
+}
+
+static int64_t answer_open(struct forward_child *c, const struct forward_msg *m)
+{
+	char path[PATH_MAX];
+	int rc = forward_child_identify(c, m->pid);
+
+	if (!rc)
+		rc = path_copy(&c->task, path, sizeof(path), m->a[0]);
+	if (rc)
+		return rc;
+	int64_t result =
+		door_call(&c->task, SYS_openat, (unsigned long)AT_FDCWD, (unsigned long)path, m->a[1], 0, 0, 0);
+	return result == DOOR_NOT_OURS ? -ENOENT : result;
+}
+
 /* One message. -errno: the connection is at an end. */
 static int serve(struct forward_child *c)
 {
@@ -99,6 +129,9 @@ static int serve(struct forward_child *c)
 		break;
 	case FORWARD_CALL:
 		m.result = answer_call(c, &m);
+		break;
+	case FORWARD_OPEN:
+		m.result = answer_open(c, &m);
 		break;
 	case FORWARD_RELEASE:
 		claim = claim_find(c, m.id);

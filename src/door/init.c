@@ -152,6 +152,9 @@ struct ns *door_ns(void)
 {
 	struct machine *m = door_machine();
 
+	/* A child that has files of its parent's looks at its copy of the tree; what it opens the parent opens. */
+	if (!m && door_is_forked())
+		m = atomic_load(&door.machine);
 	return m ? m->ns : NULL;
 }
 

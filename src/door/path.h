@@ -65,6 +65,10 @@ void path_chdir_real(void);	      /* the kernel has changed its own */
 bool path_cwd_is_ours(void);
 int path_cwd(char *buf, size_t len); /* length or -errno; the kernel's when it is not ours */
 
+/* Around fork(), as ns_fork_lock(): the tree and the working directory. */
+void path_fork_lock(void);
+void path_fork_unlock(void);
+
 /* What readlink("/proc/self/fd/N") says; length or -errno. */
 int path_of_handle(const struct fd_handle *h, char *buf, size_t len);
 

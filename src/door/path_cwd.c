@@ -9,6 +9,7 @@
 
 #include "door/path.h"
 #include "door/raw_syscall.h"
+#include "machine/machine.h"
 
 static const struct lock_class cwd_lock_class = {.name = "working directory", .rank = LOCK_RANK_LEAF};
 
@@ -55,6 +56,22 @@ void path_chdir_real(void)
 {
 	if (door.has_rack)
 		cwd_set(NULL);
+}
+
+void path_fork_lock(void)
+{
+	struct machine *m = atomic_load(&door.machine);
+	pthread_mutex_lock(&cwd.lock.native);
+	if (m)
+		ns_fork_lock(m->ns);
+}
+
+void path_fork_unlock(void)
+{
+	struct machine *m = atomic_load(&door.machine);
+	if (m)
+		ns_fork_unlock(m->ns);
+	pthread_mutex_unlock(&cwd.lock.native);
 }
 
 bool path_cwd_is_ours(void)

@@ -36,6 +36,10 @@ struct ns_attribute_ops {
 /* A character device: opens a file (one reference, no fd) or returns -errno. */
 typedef int (*ns_open_fn)(void *priv, struct task *t, int open_flags, struct file **out);
 
+/* Around fork(): the child finds a tree that nobody was changing. unlock: in the parent and in the child. */
+void ns_fork_lock(struct ns *ns);
+void ns_fork_unlock(struct ns *ns);
+
 struct ns *ns_create(void);
 void ns_destroy(struct ns *ns);
 

@@ -28,6 +28,9 @@ static const struct task_ops ops = {
 	.copy_from = plain_copy_from,
 	.copy_to = plain_copy_to,
 	.file_get = task_file_get,
+	.fd_reserve = task_fd_reserve,
+	.fd_publish = task_fd_publish,
+	.fd_cancel = task_fd_cancel,
 };
 
 static long null_ioctl(struct file *f, struct task *t, unsigned long cmd, unsigned long arg)

@@ -4,6 +4,7 @@
  * its own memory and its own fds, and keep the device open. Says a line for each thing and exits non-zero when one is
  * not so. Needs an I/OAT engine and a memory card.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/iommufd.h>
@@ -17,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -235,6 +237,47 @@ static void test_last_close(void)
 	card.fd = again;
 }
 
+static int name_things(int devices)
+{
+	char text[8] = "";
+	struct stat st;
+	int fd = openat(devices, engine_function.name, O_RDONLY | O_DIRECTORY), vendor, entries = 0;
+	struct dirent *e;
+	DIR *dir;
+
+	if (fd < 0 || fchdir(fd))
+		return 1;
+	vendor = open("vendor", O_RDONLY | O_CLOEXEC);
+	if (vendor < 0 || read(vendor, text, sizeof(text) - 1) != 7 || strcmp(text, "0x8086\n") != 0)
+		return 2;
+	if (fstat(vendor, &st) || !S_ISREG(st.st_mode) || st.st_size != 4096 || lseek(vendor, 0, SEEK_SET))
+		return 3;
+	dir = opendir("/sys/bus/pci/devices");
+	while (dir && (e = readdir(dir)))
+		entries += e->d_name[0] == '0';
+	if (entries < 3 || closedir(dir))
+		return 4;
+	if (access("/dev/vfio/vfio99", F_OK) == 0 || errno != ENOENT)
+		return 5;
+	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	iommufd = fd;
+	if (fd < 0 || alloc_id() == 0 || alloc_id() == 0 || close(fd))
+		return 6;
+	return open("vendor", O_RDWR) == -1 && errno == EACCES ? 0 : 7;
+}
+
+/* A child names what its parent can, and opens things of its own. */
+static void test_names(void)
+{
+	int devices = open("/sys/bus/pci/devices", O_RDONLY | O_DIRECTORY);
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(name_things(devices));
+	check("a child lists, reads and opens what its parent can", succeeded(pid));
+	close(devices);
+}
+
 int main(void)
 {
 	char *memory = mmap(NULL, 4 * LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -253,6 +296,7 @@ int main(void)
 	test_objects();
 	test_descent();
 	test_calls();
+	test_names();
 	test_memory();
 	test_last_close();
 	return failures ? 1 : 0;
