@@ -212,6 +212,11 @@ static void ask_fd(const char *what, int fd)
 		die("/");
 }
 
+static int map_private(int fd)
+{
+	return mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED ? -1 : 0;
+}
+
 /* What moves bytes, apart: of an attribute it depends on what it says. */
 static void ask_bytes(const char *what, int fd)
 {
@@ -237,7 +242,7 @@ static void ask_bytes(const char *what, int fd)
 	ask(sendfile(file, fd, NULL, 4));
 	ask(sendfile(fd, file, NULL, 4));
 	ask(fallocate(fd, 0, 0, 4096));
-	works(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED ? -1 : 0);
+	works(map_private(fd));
 	ask(ioctl(fd, 0x3bff, 0));
 	ask(ioctl(fd, FIONREAD, b));
 	close(file);
