@@ -17,7 +17,7 @@ struct iommu_domain *iommu_domain_create(struct iommu_unit *u)
 		return NULL;
 	}
 	d->unit = u;
-	atomic_init(&d->tag, iommu_unit_new_tag(u));
+	atomic_init(&d->tag, iommu_unit_new_tags(u));
 	mutex_init(&d->lock, &domain_lock_class);
 	return d;
 }

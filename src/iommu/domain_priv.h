@@ -38,8 +38,19 @@ static inline void domain_set_near(struct iommu_domain *d, iova_t iova, struct i
 	d->near_start = align_down(iova, level_bytes(1));
 }
 
-/* A number that no domain of the unit has had before. */
-uint64_t iommu_unit_new_tag(struct iommu_unit *u);
+/* 1 << TAG_BITS numbers that no domain of the unit has had before; the first of them. */
+enum { TAG_BITS = 24 };
+uint64_t iommu_unit_new_tags(struct iommu_unit *u);
+
+/* What IOTLBs have learnt so far is void. Lock held; after the entries have changed. */
+static inline void domain_new_tag(struct iommu_domain *d)
+{
+	uint64_t tag = atomic_load_explicit(&d->tag, memory_order_relaxed) + 1;
+
+	if (is_aligned(tag, 1ull << TAG_BITS))
+		tag = iommu_unit_new_tags(d->unit);
+	atomic_store_explicit(&d->tag, tag, memory_order_release);
+}
 
 /*
  * Both with the lock held. Clears [iova, last] and returns the bytes that were mapped. Retires the empty tables on the

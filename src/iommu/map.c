@@ -123,7 +123,7 @@ static void undo(struct iommu_domain *d, iova_t iova, uint64_t done)
 	if (done)
 		domain_clear(d, iova, iova + done - 1);
 	domain_prune(d, iova + done);
-	atomic_store_explicit(&d->tag, iommu_unit_new_tag(d->unit), memory_order_release);
+	domain_new_tag(d);
 	section_drain(d->pool.sections);
 }
 

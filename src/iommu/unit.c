@@ -23,7 +23,7 @@ struct iommu_unit {
 	struct phys_space *space; /* immutable, as the next two */
 	char *name;
 	struct iommu_geometry geometry;
-	_Atomic uint64_t last_tag;
+	_Atomic uint64_t nr_tags;
 	_Atomic uint64_t nr_faults;
 	struct fault_slot faults[NR_FAULTS];
 };
@@ -59,9 +59,9 @@ struct phys_space *iommu_unit_space(const struct iommu_unit *u)
 	return u->space;
 }
 
-uint64_t iommu_unit_new_tag(struct iommu_unit *u)
+uint64_t iommu_unit_new_tags(struct iommu_unit *u)
 {
-	return atomic_fetch_add_explicit(&u->last_tag, 1, memory_order_relaxed) + 1;
+	return (atomic_fetch_add_explicit(&u->nr_tags, 1, memory_order_relaxed) + 1) << TAG_BITS;
 }
 
 void iommu_report_fault(struct iommu_unit *u, const struct iommu_fault *f)

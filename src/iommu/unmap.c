@@ -167,7 +167,7 @@ uint64_t iommu_unmap(struct iommu_domain *d, iova_t iova, uint64_t len)
 	mutex_lock(&d->lock);
 	uint64_t bytes = domain_clear(d, iova, last);
 	if (bytes)
-		atomic_store_explicit(&d->tag, iommu_unit_new_tag(d->unit), memory_order_release);
+		domain_new_tag(d);
 	table_commit(&d->pool);
 	mutex_unlock(&d->lock);
 	return bytes;

@@ -25,7 +25,8 @@ struct section_domain {
 	struct mutex lock; /* guards ports */
 	struct list ports;
 	_Alignas(64) _Atomic uint64_t generation;
-	_Alignas(64) _Atomic uint64_t passed; /* written under lock: every section below this one has ended */
+	/* Both written under lock. Every section below `passed` has ended. */
+	_Alignas(64) _Atomic uint64_t passed;
 	_Atomic uint64_t nr_drains;
 };
 
@@ -123,8 +124,8 @@ void section_drain(struct section_domain *d)
 	list_for_each (p, &d->ports, node)
 		wait_for_port(p, g);
 	atomic_store_explicit(&d->passed, g, memory_order_release);
+	atomic_store_explicit(&d->nr_drains, section_drains(d) + 1, memory_order_relaxed);
 	mutex_unlock(&d->lock);
-	atomic_fetch_add_explicit(&d->nr_drains, 1, memory_order_relaxed);
 }
 
 uint64_t section_drains(const struct section_domain *d)
