@@ -32,9 +32,10 @@ struct bench_row {
 	char name[96];
 	char unit[48]; /* of the figure: "x null system call" */
 	double limit;
-	bool at_least;	       /* the limit is a floor */
-	struct samples figure; /* empty: could not be measured */
-	char detail[160];      /* the figure in absolute terms, or why there is none */
+	bool at_least;		 /* the limit is a floor */
+	struct samples figure;	 /* empty: could not be measured */
+	char detail[160];	 /* the figure in absolute terms, or why there is none */
+	const char *when_missed; /* what it takes to reach the limit; shown when it is not reached */
 };
 
 struct bench {

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "p2p-function.h"
@@ -25,17 +24,6 @@ void must(int err, const char *what)
 		return;
 	fprintf(stderr, "bench-inside: %s: %s\n", what, strerror(err < 0 ? -err : errno));
 	exit(1);
-}
-
-static long getppid_raw(void)
-{
-#ifdef __x86_64__
-	long ret = SYS_getppid;
-	__asm__ volatile("syscall" : "+a"(ret) : : "rcx", "r11", "memory");
-	return ret;
-#else
-	return syscall(SYS_getppid);
-#endif
 }
 
 double best_burst(void (*burst)(void *arg, unsigned rounds), void *arg, unsigned rounds)
@@ -56,7 +44,7 @@ static void burst_null(void *arg, unsigned rounds)
 {
 	(void)arg;
 	for (unsigned i = 0; i < rounds; i++)
-		getppid_raw();
+		getppid();
 }
 
 double null_syscall_ns(void)

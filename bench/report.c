@@ -83,6 +83,11 @@ static void machine_look(struct machine_facts *m)
 		fclose(f);
 }
 
+static void print_reference(const char *name, const struct samples *s, const char *end)
+{
+	printf("%s %.0f ns [%.0f..%.0f]%s", name, samples_median(s), samples_min(s), samples_max(s), end);
+}
+
 static void print_machine(const struct bench *b)
 {
 	struct machine_facts m;
@@ -90,11 +95,10 @@ static void print_machine(const struct bench *b)
 	machine_look(&m);
 	printf("%s, %ld processors, %.0f GiB, Linux %s %s, load %.1f at the end\n", m.cpu, m.processors, m.memory_gib,
 	       m.name.release, m.name.machine, m.load);
-	printf("null system call %.0f ns [%.0f..%.0f], SIGSEGV and back %.0f ns [%.0f..%.0f], futex wake %.0f ns "
-	       "[%.0f..%.0f]; %u repetitions, median [min..max]\n\n",
-	       samples_median(&b->null_syscall), samples_min(&b->null_syscall), samples_max(&b->null_syscall),
-	       samples_median(&b->segv), samples_min(&b->segv), samples_max(&b->segv), samples_median(&b->futex_wake),
-	       samples_min(&b->futex_wake), samples_max(&b->futex_wake), b->repetitions);
+	print_reference("null system call", &b->null_syscall, ", ");
+	print_reference("SIGSEGV and back", &b->segv, ", ");
+	print_reference("futex wake", &b->futex_wake, "\n");
+	printf("%u repetitions; median [lowest..highest]\n\n", b->repetitions);
 }
 
 static void print_row(const struct bench_row *row)
@@ -119,6 +123,9 @@ void bench_print(const struct bench *b)
 		reached += row_reached(&b->rows[i]);
 	}
 	printf("\n%u of %u reached\n", reached, b->nr_rows);
+	for (unsigned i = 0; i < b->nr_rows; i++)
+		if (!row_reached(&b->rows[i]) && b->rows[i].when_missed)
+			printf("- %s: %s\n", b->rows[i].name, b->rows[i].when_missed);
 }
 
 static json_t *spread(const struct samples *s)
@@ -135,6 +142,8 @@ static json_t *row_json(const struct bench_row *row)
 
 	if (row_measured(row))
 		json_object_set_new(o, "figure", spread(&row->figure));
+	if (!row_reached(row) && row->when_missed)
+		json_object_set_new(o, "when_missed", json_string(row->when_missed));
 	return o;
 }
 

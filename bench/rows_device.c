@@ -22,9 +22,12 @@ static void rows_store(struct bench *b)
 	struct samples polled = samples_scale(results_get(&r, "store_polled"), 1e-3);
 	struct samples trapped = samples_scale(results_get(&r, "store_trapped"), 1 / samples_median(&b->segv));
 
-	results_row(b, &r, "register store to completed action, polled page", "us", 1, false, &polled);
-	struct bench_row *row = results_row(b, &r, "register store to completed action, trapped page",
-					    "x SIGSEGV round trip", 1.5, false, &trapped);
+	struct bench_row *row =
+		results_row(b, &r, "register store to completed action, polled page", "us", 1, false, &polled);
+	row->when_missed =
+		"two processors without other work: the engine polls on one while the program stores on the other";
+	row = results_row(b, &r, "register store to completed action, trapped page", "x SIGSEGV round trip", 1.5, false,
+			  &trapped);
 	if (!r.failed)
 		bench_detail(row, "%.0f ns", samples_median(results_get(&r, "store_trapped")));
 }
@@ -35,8 +38,10 @@ static void row_doorbell(struct bench *b)
 	double wake = samples_median(results_get(&r, "wake_after_rest"));
 	struct samples ratio = samples_scale(results_get(&r, "doorbell"), 1 / (samples_median(&b->segv) + 2 * wake));
 	struct bench_row *row = results_row(b, &r, "doorbell after idle to first byte moved",
-					    "x (a trap + 2 futex wakes)", 1, false, &ratio);
+					    "x (a trap + 2 wakes after sleep)", 1, false, &ratio);
 
+	row->when_missed =
+		"a processor for the engine: when the others are busy it shares the program's and spins on it";
 	if (!r.failed)
 		bench_detail(row, "%.1f us; a futex wake after the same rest %.1f us",
 			     samples_median(results_get(&r, "doorbell")) / 1e3, wake / 1e3);
