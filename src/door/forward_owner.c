@@ -29,6 +29,7 @@ struct claim {
 
 struct forward_service {
 	int listener, epoll_fd;
+	struct forward_child *newest;
 };
 
 int forward_claim(struct forward_child *c, struct fd_handle *h)
@@ -166,7 +167,7 @@ static bool is_welcome(int socket)
 	return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == geteuid();
 }
 
-static void welcome(const struct forward_service *s)
+static void welcome(struct forward_service *s)
 {
 	int socket = (int)raw_syscall(SYS_accept4, s->listener, NULL, NULL, SOCK_CLOEXEC);
 	struct forward_child *c;
@@ -180,7 +181,10 @@ static void welcome(const struct forward_service *s)
 	if (!c || raw_syscall(SYS_epoll_ctl, s->epoll_fd, EPOLL_CTL_ADD, socket, &ev) < 0) {
 		fd_drop(socket);
 		free(c);
+		return;
 	}
+	c->previous = s->newest;
+	s->newest = c;
 }
 
 static void *service_main(void *arg)

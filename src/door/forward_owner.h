@@ -19,6 +19,7 @@ struct forward_child {
 	int socket;
 	int reserved; /* the carrier of an fd that is reserved, not published */
 	struct list claims;
+	struct forward_child *previous; /* the one that connected before it: kept reachable, never freed */
 };
 
 /* forward_task.c. NULL: out of memory. */
