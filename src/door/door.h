@@ -72,6 +72,11 @@ static inline bool door_is_forked(void)
 	return door.alive && atomic_load_explicit(door.alive, memory_order_relaxed) == 0;
 }
 
+/* Makes door.alive. False: out of memory. */
+bool door_mark_alive(void);
+/* We are a child made by vfork(), on our parent's memory: what is kept there is the parent's. */
+bool door_is_borrowed(void);
+
 /* -errno to errno and -1, as libc does; errno stays as it was on success. */
 static inline long door_return(int64_t result)
 {

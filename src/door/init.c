@@ -65,29 +65,11 @@ __attribute__((constructor)) void door_init(void)
 	errno = saved_errno;
 }
 
-/* A page of its own: the kernel clears it in every child, and nobody else may be on it. */
-static _Atomic uint32_t *alive_map(void)
-{
-	_Atomic uint32_t *page =
-		real.mmap(NULL, BARTER_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (page == MAP_FAILED)
-		return NULL;
-	if (real.madvise((void *)page, BARTER_PAGE_SIZE, MADV_WIPEONFORK)) {
-		real.munmap((void *)page, BARTER_PAGE_SIZE);
-		return NULL;
-	}
-	atomic_init(page, 1);
-	return page;
-}
-
 static struct machine *machine_build(void)
 {
 	struct machine *m;
 
-	if (!door.alive)
-		door.alive = alive_map();
-	if (!door.alive || machine_create(door.desc, &m))
+	if (!door_mark_alive() || machine_create(door.desc, &m))
 		return NULL;
 	door.pid = getpid(); /* a child of the process that the library was loaded in may be the first to need one */
 	fd_mark(pci_memory_fd(m->rack->root.memory), FD_INTERNAL);

@@ -122,6 +122,7 @@ void signals_install(void)
 		return;
 	signals_lock(&saved);
 	if (!door.signals.installed) {
+		door_mark_alive(); /* without it a vfork child is taken for its parent */
 		for (int sig = 1; sig < SIGNALS_NR; sig++)
 			take_over(sig);
 		atomic_store_explicit(&door.signals.installed, true, memory_order_release);
@@ -146,6 +147,18 @@ static struct sigaction as_kernel_keeps(const struct sigaction *act)
 	return kept;
 }
 
+/* A vfork child prepares for the program that it will start: no affair of the parent's, whose table this is. */
+static int set_for_exec(int sig, const struct sigaction *act, struct sigaction *old)
+{
+	struct sigaction previous = signals_read_action(sig);
+
+	if (act && real.sigaction(sig, act, NULL))
+		return -errno;
+	if (old)
+		*old = previous;
+	return 0;
+}
+
 int signals_set_action(int sig, const struct sigaction *act, struct sigaction *old)
 {
 	struct sigaction previous, kept, ours;
@@ -154,6 +167,8 @@ int signals_set_action(int sig, const struct sigaction *act, struct sigaction *o
 
 	if (!door.signals.installed || sig <= 0 || sig >= SIGNALS_NR)
 		return real.sigaction(sig, act, old) ? -errno : 0;
+	if (unlikely(door_is_borrowed()))
+		return set_for_exec(sig, act, old);
 	signals_lock(&saved);
 	previous = signals_read_action(sig);
 	if (act) {

@@ -340,6 +340,27 @@ static void ask_threads(void)
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
+/* What a child on borrowed memory does to its signals before it starts a program is its own affair. */
+static void ask_vfork(void)
+{
+	struct sigaction act;
+	pid_t pid;
+
+	set(SIGUSR2, count, 0);
+	seen = 0;
+	pid = vfork();
+	if (pid == 0) {
+		signal(SIGUSR2, SIG_DFL);
+		signal(SIGSEGV, SIG_IGN);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	raise(SIGUSR2);
+	answer("a handler that a vfork child reset", seen);
+	sigaction(SIGSEGV, NULL, &act);
+	answer("and another", act.sa_sigaction == count);
+}
+
 static int timer_fd;
 static volatile int timer_ticks;
 
@@ -391,6 +412,7 @@ int main(int argc, char **argv)
 	ask_endings();
 	ask_blocked_and_sent();
 	ask_threads();
+	ask_vfork();
 	ask_timer(fd);
 	return answers_end();
 }
