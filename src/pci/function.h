@@ -48,7 +48,8 @@ struct pci_function_ops {
 	void (*reset)(void *model);
 	/* Model-specific config bytes changed: offset and length of the write. */
 	void (*config_written)(void *model, unsigned offset, unsigned len);
-	/* Not under fn->lock: it has been let go after a store or a config write. Does what must not be done under it. */
+	/* Not under fn->lock: it has been let go after a store or a config write. Does what must not be done under it.
+	 */
 	void (*unlocked)(void *model);
 	void (*fini)(void *model);
 };
