@@ -206,6 +206,19 @@ void irq_msix_table_reset(struct pci_function *fn)
 	}
 }
 
+/* Word by word: a vector may be raised at the same time, and programs have the table mapped. */
+void irq_msix_table_save(struct pci_function *fn, uint32_t *words)
+{
+	for (unsigned i = 0; i < fn->irq->nr_msix * PCI_MSIX_ENTRY_SIZE / 4; i++)
+		words[i] = *table_word(fn->irq, 0, i * 4);
+}
+
+void irq_msix_table_restore(struct pci_function *fn, const uint32_t *words)
+{
+	for (unsigned i = 0; i < fn->irq->nr_msix * PCI_MSIX_ENTRY_SIZE / 4; i++)
+		*table_word(fn->irq, 0, i * 4) = words[i];
+}
+
 void irq_reset_locked(struct pci_function *fn)
 {
 	struct pci_irq_state *s = fn->irq;

@@ -39,6 +39,9 @@ uint32_t irq_msi_pending(const struct pci_function *fn);
 void irq_msix_write_locked(struct pci_function *fn, uint64_t offset, uint64_t value, unsigned len);
 /* Masks every entry, as power-on and reset do. */
 void irq_msix_table_reset(struct pci_function *fn);
+/* words: nr_msix entries of PCI_MSIX_ENTRY_SIZE bytes. */
+void irq_msix_table_save(struct pci_function *fn, uint32_t *words);
+void irq_msix_table_restore(struct pci_function *fn, const uint32_t *words);
 
 /* After calls of the model that may want something done when the lock is free. */
 static inline void function_unlock(struct pci_function *fn)

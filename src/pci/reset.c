@@ -28,7 +28,7 @@ void function_reset_locked(struct pci_function *fn)
 
 struct saved_config {
 	uint8_t bytes[PCIE_CONFIG_SIZE];
-	uint8_t *msix_table; /* nr_msix entries of 16 bytes, or NULL */
+	uint32_t *msix_table; /* nr_msix entries, or NULL */
 };
 
 /* Both look at bits that never change, in the image that never changes: no lock is needed. */
@@ -65,16 +65,11 @@ bool pci_can_reset_function(const struct pci_function *fn)
 	return pci_reset_method(fn, 0) != PCI_RESET_NONE;
 }
 
-static uint8_t *msix_table(const struct pci_function *fn)
-{
-	return fn->irq->msix_region ? (uint8_t *)fn->irq->msix_region->host + fn->irq->msix_table : NULL;
-}
-
 static void save_locked(struct pci_function *fn, struct saved_config *saved)
 {
 	memcpy(saved->bytes, fn->config, fn->config_size);
 	if (saved->msix_table)
-		memcpy(saved->msix_table, msix_table(fn), fn->irq->nr_msix * PCI_MSIX_ENTRY_SIZE);
+		irq_msix_table_save(fn, saved->msix_table);
 }
 
 static void restore_bytes(struct pci_function *fn, const struct saved_config *saved, unsigned offset, unsigned len)
@@ -99,7 +94,7 @@ static void restore_locked(struct pci_function *fn, const struct saved_config *s
 		if (known[i].offset)
 			restore_bytes(fn, saved, known[i].offset, known[i].len);
 	if (saved->msix_table)
-		memcpy(msix_table(fn), saved->msix_table, fn->irq->nr_msix * PCI_MSIX_ENTRY_SIZE);
+		irq_msix_table_restore(fn, saved->msix_table);
 	function_update_locked(fn);
 }
 
@@ -108,7 +103,7 @@ static struct saved_config *saved_config_create(const struct pci_function *fn)
 	struct saved_config *saved = calloc(1, sizeof(*saved) + fn->irq->nr_msix * PCI_MSIX_ENTRY_SIZE);
 
 	if (saved && fn->irq->nr_msix)
-		saved->msix_table = (uint8_t *)(saved + 1);
+		saved->msix_table = (uint32_t *)(saved + 1);
 	return saved;
 }
 
