@@ -12,6 +12,7 @@
 #include "door/fd_table.h"
 #include "door/raw_syscall.h"
 #include "door/mm.h"
+#include "door/path.h"
 #include "machine/machine.h"
 #include "memory/section.h"
 #include "pci/build.h"
@@ -49,6 +50,7 @@ static void desc_find(void)
 	fd_mark((int)fd, FD_INTERNAL);
 	door.task.next = door.desc->next;
 	door.has_rack = true;
+	path_cwd_inherit();
 	/* First in, last to run: after what the program registers. exit() comes to the destructor below. */
 	at_quick_exit(door_exit);
 }

@@ -60,8 +60,13 @@ void path_put(struct path *p);
 bool path_retry(int dirfd, const char *path, int err, dev_t dev);
 
 /* The working directory. */
-int path_chdir(struct ns_node *node); /* to a directory of ours */
-void path_chdir_real(void);	      /* the kernel has changed its own */
+int path_chdir(struct ns_node *node);	/* to a directory of ours */
+void path_chdir_real(void);		/* the kernel has changed its own */
+void path_cwd_is(struct ns_node *node); /* NULL: none of ours */
+/* It is one of ours, as look_up will tell when it is needed, by path_cwd_is(). */
+void path_cwd_by_name(void (*look_up)(void));
+/* When the library is loaded: path_cwd_name.c. */
+void path_cwd_inherit(void);
 bool path_cwd_is_ours(void);
 int path_cwd(char *buf, size_t len); /* length or -errno; the kernel's when it is not ours */
 

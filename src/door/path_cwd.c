@@ -16,17 +16,19 @@ static const struct lock_class cwd_lock_class = {.name = "working directory", .r
 static struct {
 	struct mutex lock;
 	_Atomic bool ours;
-	struct ns_node *node; /* guarded by lock: a reference when it is ours */
-	char real[PATH_MAX];  /* guarded by lock: empty when not known */
+	struct ns_node *node;		 /* guarded by lock: a reference when it is ours */
+	_Atomic(void (*)(void)) look_up; /* it is ours by a name only: ends in path_cwd_is() */
+	char real[PATH_MAX];		 /* guarded by lock: empty when not known */
 } cwd = {.lock = {.native = PTHREAD_MUTEX_INITIALIZER, .class = &cwd_lock_class}};
 
-static void cwd_set(struct ns_node *node)
+void path_cwd_is(struct ns_node *node)
 {
 	door_enter();
 	mutex_lock(&cwd.lock);
 	struct ns_node *old = cwd.node;
 	cwd.node = node ? ns_get(node) : NULL;
 	cwd.real[0] = '\0';
+	atomic_store(&cwd.look_up, NULL);
 	atomic_store(&cwd.ours, node != NULL);
 	mutex_unlock(&cwd.lock);
 	door_leave();
@@ -48,14 +50,20 @@ int path_chdir(struct ns_node *node)
 		err = raw_syscall(SYS_chdir, "/");
 	if (err)
 		return (int)err;
-	cwd_set(node);
+	path_cwd_is(node);
 	return 0;
+}
+
+void path_cwd_by_name(void (*look_up)(void))
+{
+	atomic_store(&cwd.look_up, look_up);
+	atomic_store(&cwd.ours, true);
 }
 
 void path_chdir_real(void)
 {
 	if (door.has_rack)
-		cwd_set(NULL);
+		path_cwd_is(NULL);
 }
 
 void path_fork_lock(void)
@@ -97,6 +105,9 @@ static int cwd_real_locked(char *buf, size_t len)
 
 int path_cwd(char *buf, size_t len)
 {
+	void (*look_up)(void) = atomic_load(&cwd.look_up);
+	if (unlikely(look_up != NULL))
+		look_up();
 	door_enter();
 	mutex_lock(&cwd.lock);
 	int n = cwd.node ? ns_path(cwd.node, buf, len) : cwd_real_locked(buf, len);
