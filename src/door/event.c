@@ -8,7 +8,6 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "door/fd_table.h"
 #include "door/raw_syscall.h"
 #include "door/task_fd.h"
+#include "door/thread.h"
 
 struct event {
 	int fd;
@@ -133,19 +133,6 @@ static void *event_service_main(void *arg)
 	}
 }
 
-/* The program's signals are none of this thread's business; faults of ours stay visible. */
-static int event_thread_create(pthread_t *thread, int epoll_fd)
-{
-	sigset_t all, old;
-	sigfillset(&all);
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGBUS);
-	real.pthread_sigmask(SIG_BLOCK, &all, &old);
-	int err = real.pthread_create(thread, NULL, event_service_main, (void *)(intptr_t)epoll_fd);
-	real.pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
-}
-
 static int event_service_start_locked(void)
 {
 	if (service.epoll_fd >= 0)
@@ -154,7 +141,7 @@ static int event_service_start_locked(void)
 	if (epoll_fd < 0)
 		return epoll_fd;
 	epoll_fd = fd_keep(epoll_fd);
-	int err = event_thread_create(&service.thread, epoll_fd);
+	int err = thread_create(&service.thread, event_service_main, (void *)(intptr_t)epoll_fd);
 	if (err)
 		fd_drop(epoll_fd);
 	else

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,6 +20,7 @@
 #include "door/forward_msg.h"
 #include "door/forward_socket.h"
 #include "door/raw_syscall.h"
+#include "door/thread.h"
 
 struct claim {
 	struct list node;
@@ -206,28 +206,11 @@ static void *service_main(void *arg)
 	}
 }
 
-/* The program's signals are none of this thread's business; faults of ours stay visible. */
-static int service_start(struct forward_service *s)
-{
-	pthread_t thread;
-	sigset_t all, old;
-	int err;
-
-	sigfillset(&all);
-	sigdelset(&all, SIGSEGV);
-	sigdelset(&all, SIGBUS);
-	real.pthread_sigmask(SIG_BLOCK, &all, &old);
-	err = real.pthread_create(&thread, NULL, service_main, s);
-	real.pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (!err)
-		pthread_detach(thread);
-	return -err;
-}
-
 static int forward_listen(struct forward_address *address)
 {
 	struct epoll_event ev = {.events = EPOLLIN};
 	struct forward_service *s = malloc(sizeof(*s));
+	pthread_t thread;
 	int rc = -ENOMEM;
 
 	if (!s)
@@ -241,9 +224,11 @@ static int forward_listen(struct forward_address *address)
 	s->epoll_fd = fd_keep(s->epoll_fd);
 	rc = (int)raw_syscall(SYS_epoll_ctl, s->epoll_fd, EPOLL_CTL_ADD, s->listener, &ev);
 	if (!rc)
-		rc = service_start(s);
-	if (!rc)
+		rc = thread_create(&thread, service_main, s);
+	if (!rc) {
+		pthread_detach(thread);
 		return 0;
+	}
 	fd_drop(s->epoll_fd);
 close_listener:
 	fd_drop(s->listener);
