@@ -2,6 +2,8 @@
 /* What forwarded calls need of the table: see the end of fd_table.h. */
 #include "door/fd_table.h"
 
+#include <sys/socket.h>
+
 /* The table's last number. The kernel's own limit (NR_OPEN) ends before it can be anybody's. */
 #define FD_LENT ((int)(FD_CHUNKS * FD_CHUNK_SIZE - 1))
 
@@ -72,6 +74,27 @@ bool fd_any_live(void)
 	bool any = !list_empty(&table->live);
 	mutex_unlock(&table->lock);
 	return any;
+}
+
+static bool is_packet_socket(int fd)
+{
+	int type;
+	socklen_t len = sizeof(type);
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
+}
+
+void fd_close_inherited_sockets(int except)
+{
+	struct fd_table *table = atomic_load(&door.fds);
+	for (unsigned chunk = 0; chunk < FD_CHUNKS; chunk++) {
+		if (!atomic_load(&table->chunks[chunk]))
+			continue;
+		for (unsigned i = 0; i < FD_CHUNK_SIZE; i++) {
+			int fd = (int)(chunk * FD_CHUNK_SIZE + i);
+			if (fd != except && fd_table_peek(fd) == FD_INTERNAL && is_packet_socket(fd))
+				fd_drop(fd);
+		}
+	}
 }
 
 void fd_table_fork_lock(void)

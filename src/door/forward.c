@@ -89,8 +89,8 @@ void forward_fork_child(void)
 		return;
 	path_fork_unlock();
 	fd_table_fork_unlock();
-	if (forward.socket >= 0)
-		fd_drop(forward.socket);
+	/* With copies of the owner's ends open, nobody here would learn that it has gone. */
+	fd_close_inherited_sockets(forward.prepared);
 	forward.socket = forward.prepared;
 	forward.pid = getpid();
 	forward.prepared = -1;
@@ -147,8 +147,7 @@ static int connection_locked(void)
 
 	if (forward.pid == pid && forward.socket >= 0)
 		return 0;
-	if (forward.socket >= 0)
-		fd_drop(forward.socket);
+	fd_close_inherited_sockets(-1);
 	forward.socket = connect_locked();
 	forward.pid = pid;
 	return forward.socket < 0 ? forward.socket : 0;

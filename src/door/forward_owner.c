@@ -146,11 +146,14 @@ static int serve(struct forward_child *c)
 	return forward_send(c->socket, &m, -1);
 }
 
-static void child_end(struct forward_child *c)
+static void child_end(const struct forward_service *s, struct forward_child *c)
 {
 	struct claim *claim, *next;
 
 	c->gone = true;
+	/* By hand: a child forked meanwhile may have a copy of the socket, with which epoll would go on to report it.
+	 */
+	raw_syscall(SYS_epoll_ctl, s->epoll_fd, EPOLL_CTL_DEL, c->socket, NULL);
 	fd_drop(c->socket);
 	if (c->pidfd >= 0)
 		fd_drop(c->pidfd);
@@ -202,7 +205,7 @@ static void *service_main(void *arg)
 		if (!ev.data.ptr)
 			welcome(s);
 		else if (serve(ev.data.ptr))
-			child_end(ev.data.ptr);
+			child_end(s, ev.data.ptr);
 	}
 }
 
