@@ -29,12 +29,13 @@ enum lock_rank {
 	LOCK_RANK_VFIO_IRQ = 350,	/* interrupt set-up of one VFIO device */
 	LOCK_RANK_VFIO_MEMORY = 380,	/* BAR accesses of one VFIO device against what turns them off */
 	LOCK_RANK_GATE = 400,		/* one PCI function's gate and the buffers behind it */
-	LOCK_RANK_RESERVATION = 500,	/* one buffer: its attachments and revoked state */
+	LOCK_RANK_RESERVATION = 500,	/* one buffer: its attachments and revoked state, its fences */
 	LOCK_RANK_PAGES = 600,		/* one pages object: the domains it is mapped in */
 	LOCK_RANK_DOMAIN = 700,		/* one IO page table, writers only */
 	LOCK_RANK_PHYS = 750,		/* physical address space, writers only */
 	LOCK_RANK_FUNCTION = 800,	/* config space and registers of one PCI function */
 	LOCK_RANK_IRQ = 850,		/* delivery of one function's interrupts */
+	LOCK_RANK_FENCE = 870,		/* one fence, or the fences of one timeline: taken where fences signal */
 	LOCK_RANK_REGISTER_PAGE = 900,	/* who has a register page mapped */
 	LOCK_RANK_FD_TABLE = 950,
 	LOCK_RANK_ADDRESS_SPACE = 1000, /* a task's mappings and pins */
@@ -47,6 +48,70 @@ struct lock_class {
 	enum lock_rank rank;
 	bool nests; /* several of this class at once, in ascending order of address */
 };
+
+/*
+ * What code runs as. A thread is in process context unless it says otherwise; contexts nest (an interrupt comes while a
+ * worker runs).
+ */
+enum lock_context {
+	LOCK_CONTEXT_PROCESS,	/* a call of the program */
+	LOCK_CONTEXT_WORKER,	/* a work queue's or a device's thread: may wait, holds nothing of a caller */
+	LOCK_CONTEXT_INTERRUPT, /* interrupt-like: delivery of an interrupt, a fence's callback */
+};
+
+/*
+ * What the checker must know beside locks. All are free in builds without BARTER_DEBUG.
+ *
+ * lock_context_enter() returns the context that was, for lock_context_leave(). lock_irqs_off() and _on() nest.
+ * lock_may_fault(): here a program's memory may be touched and a fault may wait for what revokes.
+ * lock_may_wait_fence(): here a fence may be waited for. lock_signalling_begin() and _end() bracket code that a fence's
+ * signal depends on: in it nothing may be taken under which someone waits for a fence.
+ */
+#ifdef BARTER_DEBUG
+enum lock_context lock_context_enter(enum lock_context context);
+void lock_context_leave(enum lock_context previous);
+enum lock_context lock_context_now(void);
+void lock_irqs_off(void);
+void lock_irqs_on(void);
+void lock_may_fault(const char *where);
+void lock_may_wait_fence(const char *where);
+void lock_signalling_begin(const char *where);
+void lock_signalling_end(void);
+#else
+static inline enum lock_context lock_context_enter(enum lock_context context)
+{
+	return context;
+}
+static inline void lock_context_leave(enum lock_context previous)
+{
+	(void)previous;
+}
+static inline enum lock_context lock_context_now(void)
+{
+	return LOCK_CONTEXT_PROCESS;
+}
+static inline void lock_irqs_off(void)
+{
+}
+static inline void lock_irqs_on(void)
+{
+}
+static inline void lock_may_fault(const char *where)
+{
+	(void)where;
+}
+static inline void lock_may_wait_fence(const char *where)
+{
+	(void)where;
+}
+static inline void lock_signalling_begin(const char *where)
+{
+	(void)where;
+}
+static inline void lock_signalling_end(void)
+{
+}
+#endif
 
 #ifdef BARTER_DEBUG
 void lock_check_acquire(const struct lock_class *class, const void *lock);
@@ -145,6 +210,51 @@ static inline void rwlock_unlock(struct rwlock *l)
 	lock_check_release(l->class, l);
 	pthread_rwlock_unlock(&l->native);
 }
+
+/*
+ * A lock that interrupt-like code takes (a handler of pci/irq.h, a fence's callback): everywhere else it is taken with
+ * interrupts off, or the handler could come while its own thread holds the lock. Nothing waits, allocates or copies
+ * from a program while it is held. To the machine it is a mutex; to the checker the difference is what it checks.
+ */
+struct spinlock {
+	struct mutex mutex;
+};
+
+static inline void spin_lock_init(struct spinlock *l, const struct lock_class *class)
+{
+	mutex_init(&l->mutex, class);
+}
+
+static inline void spin_lock_fini(struct spinlock *l)
+{
+	mutex_fini(&l->mutex);
+}
+
+/* In process and worker context. Interrupts-off regions nest. */
+static inline void spin_lock_irq(struct spinlock *l)
+{
+	lock_irqs_off();
+	mutex_lock(&l->mutex);
+}
+
+static inline void spin_unlock_irq(struct spinlock *l)
+{
+	mutex_unlock(&l->mutex);
+	lock_irqs_on();
+}
+
+/* Where interrupts are off already, or in interrupt context. The checker objects to it anywhere else. */
+static inline void spin_lock(struct spinlock *l)
+{
+	mutex_lock(&l->mutex);
+}
+
+static inline void spin_unlock(struct spinlock *l)
+{
+	mutex_unlock(&l->mutex);
+}
+
+#define spin_assert_held(l) mutex_assert_held(&(l)->mutex)
 
 #define rwlock_assert_held(l)                                                                                          \
 	do {                                                                                                           \

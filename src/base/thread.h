@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Threads of our own below the door. Anyone may include this. */
+#ifndef BARTER_BASE_THREAD_H
+#define BARTER_BASE_THREAD_H
+
+#include <pthread.h>
+
+#include "base/types.h"
+
+/*
+ * Starts a thread with a small stack that the program's signals do not reach; faults stay open, for a copy from or to
+ * memory which the program has taken away is fixed up by the door's handler. name: at most 15 bytes. 0 or -errno.
+ */
+int thread_start(pthread_t *thread, const char *name, void *(*start)(void *arg), void *arg);
+
+#endif
