@@ -5,6 +5,7 @@
  * A region is a contiguous piece of it:
  *   PAGES      memory of a program, pinned (memory/pinned.h). Lives at or above PHYS_PAGES_BASE; the address means
  *              (object, offset) and never is a program's address.
+ *   SYSTEM     memory of the emulated kernel's own (memory/system_memory.h). Above PHYS_PAGES_BASE, too.
  *   DEVICE     plain memory behind a BAR window, backed by a memfd.
  *   REGISTERS  a BAR window whose stores and loads go to a device model.
  *   HOLE       a BAR window with nothing behind it: reads all ones, drops stores.
@@ -29,7 +30,7 @@ struct phys_space;
 struct phys_region;
 struct trace;
 
-enum phys_kind { PHYS_PAGES, PHYS_DEVICE, PHYS_REGISTERS, PHYS_HOLE };
+enum phys_kind { PHYS_PAGES, PHYS_SYSTEM, PHYS_DEVICE, PHYS_REGISTERS, PHYS_HOLE };
 
 /* Register windows. Called with no lock and outside any DMA section; len is 1, 2, 4 or 8 and offset is aligned to it.
  */
@@ -45,7 +46,7 @@ struct phys_region {
 	/* Host memory. PAGES: may be replaced while mapped, see pinned.h. DEVICE, REGISTERS: the model's own mapping.
 	 */
 	_Atomic(char *) host;
-	/* DEVICE, REGISTERS: what a program's mapping is made of. -1 when it cannot be mapped. */
+	/* SYSTEM, DEVICE, REGISTERS: what a program's mapping is made of. -1 when it cannot be mapped. */
 	int fd;
 	uint64_t fd_offset;
 	/* REGISTERS */
