@@ -39,7 +39,8 @@ enum lock_rank {
 	LOCK_RANK_REGISTER_PAGE = 900,	/* who has a register page mapped */
 	LOCK_RANK_FD_TABLE = 950,
 	LOCK_RANK_ADDRESS_SPACE = 1000, /* a task's mappings and pins */
-	LOCK_RANK_LEAF = 1100,		/* takes nothing else but the next: allocators, statistics */
+	LOCK_RANK_LEAF = 1100,		/* takes nothing else but the next two: allocators, statistics */
+	LOCK_RANK_WORK = 1150,		/* a work queue: queueing is allowed under any lock */
 	LOCK_RANK_TRACE = 1200,		/* the timeline and the report: recording is allowed under any lock */
 };
 

@@ -9,7 +9,8 @@
 
 /*
  * Starts a thread with a small stack that the program's signals do not reach; faults stay open, for a copy from or to
- * memory which the program has taken away is fixed up by the door's handler. name: at most 15 bytes. 0 or -errno.
+ * memory which the program has taken away is fixed up by the door's handler. It begins in LOCK_CONTEXT_WORKER. name:
+ * its first 15 bytes are used, and copied. 0 or -errno.
  */
 int thread_start(pthread_t *thread, const char *name, void *(*start)(void *arg), void *arg);
 

@@ -12,17 +12,15 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "device/device_priv.h"
 
 enum worker_state { WORKER_BUSY, WORKER_WOKEN, WORKER_SLEEPING, WORKER_STOPPING };
-
-#define WORKER_STACK_BYTES (256u << 10)
 
 struct device_worker {
 	device_worker_fn run;
@@ -54,39 +52,15 @@ static void *worker_main(void *arg)
 {
 	struct device_worker *w = arg;
 
-	pthread_setname_np(pthread_self(), w->name);
 	while (atomic_load(&w->state) != WORKER_STOPPING)
 		w->run(w->model);
 	return NULL;
 }
 
-/*
- * Signals of the program belong to the program's threads. Faults stay open: DMA that reaches memory which the program
- * has taken away is fixed up by the door's handler.
- */
-static void worker_signal_mask(sigset_t *mask)
-{
-	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
-
-	sigfillset(mask);
-	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
-		sigdelset(mask, faults[i]);
-}
-
 void device_worker_start(struct device_worker *w)
 {
-	pthread_attr_t attr;
-	sigset_t mask, old;
-
-	if (w->has_thread)
-		return;
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, WORKER_STACK_BYTES);
-	worker_signal_mask(&mask);
-	pthread_sigmask(SIG_SETMASK, &mask, &old);
-	w->has_thread = pthread_create(&w->thread, &attr, worker_main, w) == 0;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
+	if (!w->has_thread)
+		w->has_thread = thread_start(&w->thread, w->name, worker_main, w) == 0;
 }
 
 void device_workers_start(struct device *d)
