@@ -40,7 +40,7 @@ int dma_buf_create(const struct dma_buf_ops *ops, void *priv, uint64_t size, int
 			return -ENOMEM;
 		}
 		/* A buffer has a poll operation on Linux; without fences it is always ready. Its inode has no type. */
-		b->file->carrier = CARRIER_READY;
+		b->file->carrier = CARRIER_POLL;
 		b->file->mode = S_IRUSR | S_IWUSR;
 	}
 	trace_count(trace, "dma_buf", 1);

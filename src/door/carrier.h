@@ -15,7 +15,7 @@ struct carrier_identity {
 };
 
 /* The lowest free fd, with or without close-on-exec; what the kernel says when there is none. */
-int carrier_create(const struct file *f, bool cloexec);
+int carrier_create(struct file *f, bool cloexec);
 struct carrier_identity carrier_identify(int fd);
 
 #endif

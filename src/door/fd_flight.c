@@ -4,15 +4,17 @@
  * message's reference over. But a message may also end unreceived, with its socket, and nobody tells us. So a file in
  * flight has a probe, which knows whether the kernel still holds the carrier's open file description: a memfd: the
  * description holds a lock of its own (F_OFD_SETLK), and the probe, another description of the same memory, is asked
- * whether the lock is there; a socket: the probe is an epoll instance that watches it. Carriers are always readable,
- * and leave the instance when the description goes. The probes are asked when something was closed that may have been
- * the socket, and before a device is opened.
+ * whether the lock is there; a socket: the probe is an epoll instance that watches it and says so in its fdinfo, until
+ * the description goes. The probes are asked when something was closed that may have been the socket, and before a
+ * device is opened.
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "door/carrier_poll.h"
 #include "door/fd_table.h"
 #include "door/raw_syscall.h"
 
@@ -43,21 +45,35 @@ static int probe_socket(int fd)
 /* -1 when there is none: the file then lives until it is received or the process ends. */
 static int probe_create(const struct file *f, int fd)
 {
-	int probe = f->carrier == CARRIER_PLAIN	  ? probe_memory(fd)
-		    : f->carrier == CARRIER_READY ? probe_socket(fd)
-						  : -1;
+	int probe = f->carrier == CARRIER_POLL ? probe_socket(fd) : probe_memory(fd);
 	return probe < 0 ? -1 : fd_keep(probe);
 }
 
-static bool probe_says_gone(const struct fd_handle *h)
+static bool probe_memory_gone(int probe)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	struct epoll_event ev;
-	if (h->probe < 0)
+	return raw_syscall(SYS_fcntl, probe, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+}
+
+static bool probe_socket_gone(int probe)
+{
+	char path[48], text[512];
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", probe);
+	int info = (int)raw_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	long n = info < 0 ? 0 : raw_syscall(SYS_read, info, text, sizeof(text) - 1);
+	if (info >= 0)
+		raw_syscall(SYS_close, info);
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0 && !strstr(text, "tfd:");
+}
+
+static bool probe_says_gone(struct fd_handle *h)
+{
+	/* While there is anything but messages, a description of the carrier is there, our own at least. */
+	if (h->probe < 0 || (unsigned)atomic_load(&h->refs) > h->in_flight || atomic_load(&h->file->refs) > 1)
 		return false;
-	if (h->file->carrier == CARRIER_READY)
-		return raw_syscall(SYS_epoll_pwait, h->probe, &ev, 1, 0, NULL, 0) == 0;
-	return raw_syscall(SYS_fcntl, h->probe, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+	carrier_poll_let_go(h->file);
+	return h->file->carrier == CARRIER_POLL ? probe_socket_gone(h->probe) : probe_memory_gone(h->probe);
 }
 
 void fd_send(int fd)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "door/carrier.h"
+#include "door/carrier_poll.h"
 #include "door/forward.h"
 #include "door/raw_syscall.h"
 
@@ -228,6 +229,7 @@ struct fd_handle *fd_adopt(int fd)
 	}
 	if (!h || !fd_table_is_mine(table) || fd_slot_prepare(table, fd))
 		return h;
+	carrier_poll_take_up(h->file, fd);
 	atomic_fetch_add(&h->refs, 1);
 	fd_slot_set(table, fd, h);
 	return h;

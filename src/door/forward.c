@@ -28,7 +28,7 @@ static struct forward {
 
 /* What stands in a child for a file that the owner made for it. */
 static const struct file_ops elsewhere_ops = {.name = "elsewhere"};
-static struct file elsewhere = {.ops = &elsewhere_ops, .open_flags = O_RDWR, .mode = 0600, .refs = 1, .event_fd = -1};
+static struct file elsewhere = {.ops = &elsewhere_ops, .open_flags = O_RDWR, .mode = 0600, .refs = 1};
 
 void forward_owner_is(const struct forward_address *address)
 {

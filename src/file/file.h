@@ -19,8 +19,7 @@
 /* What kind of real fd stands behind the file: what the kernel's own poll and epoll answer for it. */
 enum carrier {
 	CARRIER_PLAIN, /* a memfd: always ready to poll(2), refused by epoll_ctl with EPERM: no ->poll on Linux */
-	CARRIER_READY, /* one end of a socket pair with a byte waiting: readable and writable to poll and epoll */
-	CARRIER_EVENT, /* an eventfd that the subsystem signals (file->event_fd) */
+	CARRIER_POLL,  /* a socket: poll, select and epoll answer what the subsystem says with file_set_ready() */
 };
 
 struct mmap_request {
@@ -56,13 +55,23 @@ struct file {
 	void *priv;
 	enum carrier carrier;
 	int open_flags; /* O_RDONLY.., O_NONBLOCK; guarded by nothing: the door's fcntl writes it whole */
-	int event_fd;	/* CARRIER_EVENT: the real eventfd; owned by the file */
 	atomic_int refs;
 	_Atomic uint64_t pos;
 	/* The device number and mode that stat shows. */
 	mode_t mode;
 	dev_t rdev;
-	void *door_private; /* the door's: identity of the carrier */
+	struct spinlock ready_lock; /* LOCK_RANK_LEAF; guards what follows */
+	unsigned ready;		    /* POLLIN | POLLOUT, at first both; CARRIER_POLL only */
+	/* The door's, from the first fd on: how the kernel is told, and its own part of the file. */
+	const struct file_carrier_ops *carrier_ops;
+	void *carrier_private;
+};
+
+struct file_carrier_ops {
+	/* ready_lock is held. Never blocks. */
+	void (*show_ready)(struct file *f);
+	/* The last reference is gone. */
+	void (*release)(struct file *f);
 };
 
 /* A file with one reference, or NULL. Does not make an fd. */
@@ -70,5 +79,13 @@ struct file *file_create(const struct file_ops *ops, void *priv, int open_flags)
 struct file *file_get(struct file *f);
 /* Drops a reference; the last one calls ops->release. Call without locks. */
 void file_put(struct file *f);
+
+/*
+ * What poll, select and epoll answer for a CARRIER_POLL file from now on: any of POLLIN | POLLOUT. Who waits is woken,
+ * also by edge, for each that was not set before. Any thread and context, also under a lock up to LOCK_RANK_FENCE; with
+ * or without an fd. Never blocks, never allocates.
+ */
+void file_set_ready(struct file *f, unsigned events);
+unsigned file_ready(struct file *f);
 
 #endif

@@ -77,7 +77,7 @@ static void dup_over_ours_releases_it(void **state)
 
 static void carriers_poll_like_linux(void **state)
 {
-	int plain = install(CARRIER_PLAIN, 0), ready = install(CARRIER_READY, 0);
+	int plain = install(CARRIER_PLAIN, 0), ready = install(CARRIER_POLL, 0);
 	struct pollfd p[] = {{plain, POLLIN | POLLOUT | POLLPRI, 0}, {ready, POLLIN | POLLOUT | POLLPRI, 0}};
 	assert_int_equal(poll(p, 2, 0), 2);
 	assert_int_equal(p[0].revents, POLLIN | POLLOUT);
@@ -95,7 +95,7 @@ static void carriers_poll_like_linux(void **state)
 
 static void strangers_are_recognised(void **state)
 {
-	for (enum carrier carrier = CARRIER_PLAIN; carrier <= CARRIER_READY; carrier++) {
+	for (enum carrier carrier = CARRIER_PLAIN; carrier <= CARRIER_POLL; carrier++) {
 		int fd = install(carrier, 0);
 		int copy = (int)raw_syscall(SYS_fcntl, fd, F_DUPFD, 0);
 		assert_false(fd_is_ours(copy));
@@ -164,7 +164,7 @@ static void message_keeps_the_file(void **state)
 
 static void lost_message_releases_the_file(void **state)
 {
-	for (enum carrier carrier = CARRIER_PLAIN; carrier <= CARRIER_READY; carrier++) {
+	for (enum carrier carrier = CARRIER_PLAIN; carrier <= CARRIER_POLL; carrier++) {
 		atomic_store(&released, 0);
 		int fd = install(carrier, 0);
 		fd_send(fd);
