@@ -31,7 +31,8 @@ void lock_check_acquire(const struct lock_class *class, const void *lock)
 {
 	for (unsigned i = 0; i < nr_held; i++) {
 		bool in_order = held[i].class->rank < class->rank ||
-				(held[i].class == class && class->nests && held[i].lock < lock);
+				(held[i].class == class &&
+				 (class->nests == LOCK_NESTS_BACKING_OFF || (class->nests && held[i].lock < lock)));
 		if (!in_order)
 			order_violated(class, i);
 	}

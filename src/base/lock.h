@@ -35,6 +35,8 @@ enum lock_rank {
 	LOCK_RANK_PHYS = 750,		/* physical address space, writers only */
 	LOCK_RANK_FUNCTION = 800,	/* config space and registers of one PCI function */
 	LOCK_RANK_IRQ = 850,		/* delivery of one function's interrupts */
+	LOCK_RANK_FENCE_CHAIN = 860,	/* one link of a fence chain: it asks its array or fence to be told */
+	LOCK_RANK_FENCE_ARRAY = 865,	/* one fence array: it asks its fences to be told */
 	LOCK_RANK_FENCE = 870,		/* one fence, or the fences of one timeline: taken where fences signal */
 	LOCK_RANK_REGISTER_PAGE = 900,	/* who has a register page mapped */
 	LOCK_RANK_FD_TABLE = 950,
@@ -47,7 +49,9 @@ enum lock_rank {
 struct lock_class {
 	const char *name;
 	enum lock_rank rank;
-	bool nests; /* several of this class at once, in ascending order of address */
+	/* Several of this class at once: BY_ADDRESS (true): in ascending order; BACKING_OFF: in any, the holder backs
+	 * off. */
+	enum { LOCK_NESTS_NOT, LOCK_NESTS_BY_ADDRESS, LOCK_NESTS_BACKING_OFF } nests;
 };
 
 /*
@@ -221,6 +225,21 @@ struct spinlock {
 	struct mutex mutex;
 };
 
+/* One a thread: how many spinlocks it holds, and what waits for the last to be let go (base/irq_work.h). */
+struct irq_work;
+extern _Thread_local struct spin_state {
+	unsigned held;
+	bool running;
+	struct irq_work *first, *last; /* last: valid while there is a first */
+} spin_state __attribute__((tls_model("initial-exec")));
+void irq_work_run(void);
+
+static inline void spin_let_go(void)
+{
+	if (--spin_state.held == 0 && unlikely(spin_state.first))
+		irq_work_run();
+}
+
 static inline void spin_lock_init(struct spinlock *l, const struct lock_class *class)
 {
 	mutex_init(&l->mutex, class);
@@ -231,28 +250,32 @@ static inline void spin_lock_fini(struct spinlock *l)
 	mutex_fini(&l->mutex);
 }
 
-/* In process and worker context. Interrupts-off regions nest. */
+/* In any context. Interrupts-off regions nest. */
 static inline void spin_lock_irq(struct spinlock *l)
 {
 	lock_irqs_off();
 	mutex_lock(&l->mutex);
+	spin_state.held++;
 }
 
 static inline void spin_unlock_irq(struct spinlock *l)
 {
 	mutex_unlock(&l->mutex);
 	lock_irqs_on();
+	spin_let_go();
 }
 
 /* Where interrupts are off already, or in interrupt context. The checker objects to it anywhere else. */
 static inline void spin_lock(struct spinlock *l)
 {
 	mutex_lock(&l->mutex);
+	spin_state.held++;
 }
 
 static inline void spin_unlock(struct spinlock *l)
 {
 	mutex_unlock(&l->mutex);
+	spin_let_go();
 }
 
 #define spin_assert_held(l) mutex_assert_held(&(l)->mutex)
