@@ -23,7 +23,7 @@ void rows_iommufd(struct bench *b)
 					  "x null system call", 2, false);
 	row->when_missed =
 		"fewer locked instructions: about 40 in eight locks and six reference counts, half of the time; "
-		"locks inlined instead of pthread's, one lock for pin and physical address";
+		"one lock for pin and physical address";
 	struct samples us = samples_scale(results_get(&gib, "gib_anywhere"), 1e-3);
 	results_row(b, &gib, "map 1 GiB, IOVA chosen by barter", "us", 5, false, &us);
 	results_row(b, &gib, "map 1 GiB, fixed IOVA for 4 KiB leaves", "ns a page", 2, false,

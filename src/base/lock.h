@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 
+#include "base/futex_lock.h"
 #include "base/types.h"
 
 /* Outermost first. The gaps leave room. */
@@ -149,31 +150,32 @@ static inline void lock_check_none_held(const char *where)
 void lock_assert_failed(const char *what, const char *file, int line) __attribute__((noreturn));
 
 struct mutex {
-	pthread_mutex_t native;
+	struct futex_lock native;
 	const struct lock_class *class;
 };
 
 static inline void mutex_init(struct mutex *m, const struct lock_class *class)
 {
-	pthread_mutex_init(&m->native, NULL);
+	atomic_init(&m->native.state, FUTEX_LOCK_FREE);
 	m->class = class;
 }
 
 static inline void mutex_fini(struct mutex *m)
 {
-	pthread_mutex_destroy(&m->native);
+	if (unlikely(atomic_load_explicit(&m->native.state, memory_order_acquire) != FUTEX_LOCK_FREE))
+		lock_assert_failed("a mutex is destroyed while it is held", __FILE__, __LINE__);
 }
 
 static inline void mutex_lock(struct mutex *m)
 {
 	lock_check_acquire(m->class, m);
-	pthread_mutex_lock(&m->native);
+	futex_lock_take(&m->native);
 }
 
 static inline void mutex_unlock(struct mutex *m)
 {
 	lock_check_release(m->class, m);
-	pthread_mutex_unlock(&m->native);
+	futex_lock_give(&m->native);
 }
 
 #define mutex_assert_held(m)                                                                                           \

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/condition.h"
 #include "base/thread.h"
 
 static const struct lock_class start_lock_class = {.name = "work queue's start", .rank = LOCK_RANK_LEAF};
@@ -28,9 +29,9 @@ struct work_queue {
 	const struct work *running;
 	pthread_t runner; /* valid while something is running */
 	bool sleeping, stopping;
-	unsigned nr_waiting; /* for the end of a fn */
-	pthread_cond_t wake; /* the thread's */
-	pthread_cond_t done; /* theirs who wait */
+	unsigned nr_waiting;   /* for the end of a fn */
+	struct condition wake; /* the thread's */
+	struct condition done; /* theirs who wait */
 };
 
 static uint64_t now_ns(void)
@@ -76,7 +77,7 @@ static void run_first(struct work_queue *q)
 	spin_lock_irq(&q->lock);
 	q->running = NULL;
 	if (q->nr_waiting)
-		pthread_cond_broadcast(&q->done);
+		condition_wake_all(&q->done);
 }
 
 static void run_ready(struct work_queue *q)
@@ -87,17 +88,10 @@ static void run_ready(struct work_queue *q)
 
 static void sleep_until_needed(struct work_queue *q)
 {
-	pthread_mutex_t *native = &q->lock.mutex.native;
+	uint64_t due = list_empty(&q->delayed) ? 0 : list_first(&q->delayed, struct work, node)->due_ns;
 
 	q->sleeping = true;
-	if (list_empty(&q->delayed)) {
-		pthread_cond_wait(&q->wake, native);
-	} else {
-		uint64_t due = list_first(&q->delayed, struct work, node)->due_ns;
-		struct timespec ts = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
-
-		pthread_cond_timedwait(&q->wake, native, &ts);
-	}
+	condition_wait(&q->wake, &q->lock.mutex, due);
 	q->sleeping = false;
 }
 
@@ -117,7 +111,6 @@ static void *work_main(void *arg)
 struct work_queue *work_queue_create(const char *name)
 {
 	struct work_queue *q = calloc(1, sizeof(*q));
-	pthread_condattr_t attr;
 
 	if (!q)
 		return NULL;
@@ -126,11 +119,6 @@ struct work_queue *work_queue_create(const char *name)
 	spin_lock_init(&q->lock, &work_lock_class);
 	list_init(&q->ready);
 	list_init(&q->delayed);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&q->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	pthread_cond_init(&q->done, NULL);
 	return q;
 }
 
@@ -184,15 +172,13 @@ void work_queue_destroy(struct work_queue *q)
 		return;
 	spin_lock_irq(&q->lock);
 	q->stopping = true;
-	pthread_cond_signal(&q->wake);
+	condition_wake_one(&q->wake);
 	spin_unlock_irq(&q->lock);
 	if (q->has_thread)
 		pthread_join(q->thread, NULL);
 	else
 		run_in_caller(q);
 	drop_delayed(q);
-	pthread_cond_destroy(&q->done);
-	pthread_cond_destroy(&q->wake);
 	spin_lock_fini(&q->lock);
 	mutex_fini(&q->start_lock);
 	free(q);
@@ -225,7 +211,7 @@ static void insert(struct work_queue *q, struct work *w, uint64_t due_ns)
 	else
 		list_add_tail(&q->ready, &w->node);
 	if (q->sleeping && (!due_ns || q->delayed.next == &w->node))
-		pthread_cond_signal(&q->wake);
+		condition_wake_one(&q->wake);
 }
 
 bool work_queue_add(struct work_queue *q, struct work *w, uint64_t delay_ns)
@@ -279,7 +265,7 @@ static void assert_not_runner(const struct work_queue *q)
 static void wait_done(struct work_queue *q)
 {
 	q->nr_waiting++;
-	pthread_cond_wait(&q->done, &q->lock.mutex.native);
+	condition_wait(&q->done, &q->lock.mutex, 0);
 	q->nr_waiting--;
 }
 

@@ -19,7 +19,7 @@ static struct {
 	struct ns_node *node;		 /* guarded by lock: a reference when it is ours */
 	_Atomic(void (*)(void)) look_up; /* it is ours by a name only: ends in path_cwd_is() */
 	char real[PATH_MAX];		 /* guarded by lock: empty when not known */
-} cwd = {.lock = {.native = PTHREAD_MUTEX_INITIALIZER, .class = &cwd_lock_class}};
+} cwd = {.lock = {.class = &cwd_lock_class}};
 
 void path_cwd_is(struct ns_node *node)
 {
@@ -69,7 +69,7 @@ void path_chdir_real(void)
 void path_fork_lock(void)
 {
 	struct machine *m = atomic_load(&door.machine);
-	pthread_mutex_lock(&cwd.lock.native);
+	futex_lock_take(&cwd.lock.native);
 	if (m)
 		ns_fork_lock(m->ns);
 }
@@ -79,7 +79,7 @@ void path_fork_unlock(void)
 	struct machine *m = atomic_load(&door.machine);
 	if (m)
 		ns_fork_unlock(m->ns);
-	pthread_mutex_unlock(&cwd.lock.native);
+	futex_lock_give(&cwd.lock.native);
 }
 
 bool path_cwd_is_ours(void)

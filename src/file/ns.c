@@ -129,12 +129,12 @@ static struct ns_node *ns_add(struct ns *ns, struct ns_node *parent, struct ns_n
 /* Not a lock that this thread works under: it only keeps others out while the process is copied. */
 void ns_fork_lock(struct ns *ns)
 {
-	pthread_mutex_lock(&ns->lock.native);
+	futex_lock_take(&ns->lock.native);
 }
 
 void ns_fork_unlock(struct ns *ns)
 {
-	pthread_mutex_unlock(&ns->lock.native);
+	futex_lock_give(&ns->lock.native);
 }
 
 struct ns_node *ns_root(struct ns *ns)
