@@ -15,6 +15,7 @@
 #include "door/path.h"
 #include "machine/machine.h"
 #include "memory/section.h"
+#include "memory/system_memory.h"
 #include "pci/build.h"
 #include "pci/function.h"
 
@@ -75,6 +76,7 @@ static struct machine *machine_build(void)
 		return NULL;
 	door.pid = getpid(); /* a child of the process that the library was loaded in may be the first to need one */
 	fd_mark(pci_memory_fd(m->rack->root.memory), FD_INTERNAL);
+	fd_mark(system_memory_fd(m->rack->space), FD_INTERNAL);
 	door.task.trace = m->trace;
 	signals_install();
 	return m;

@@ -82,7 +82,7 @@ unmap:
 static bool has_registers(const struct cpu_mapping *m)
 {
 	for (size_t i = 0; i < m->nr_extents; i++)
-		if (m->extents[i].region->kind != PHYS_DEVICE)
+		if (m->extents[i].region->kind == PHYS_REGISTERS)
 			return true;
 	return false;
 }

@@ -161,7 +161,10 @@ static int pages_map_buffer(struct iopt_pages *p, struct dma_buf *b)
 	if (!err) {
 		mutex_lock(&p->lock);
 		p->ranges = ranges;
-		if (p->ranges->nr_ranges != 1 && !p->origin.task->next)
+		if (!p->ranges->provider && !p->origin.task->next)
+			err = refuse(p->origin.task->trace, -EOPNOTSUPP,
+				     "IOMMU_IOAS_MAP_FILE: the dma-buf of %s; 7.3 maps VFIO's only", b->ops->name);
+		else if (p->ranges->nr_ranges != 1 && !p->origin.task->next)
 			err = refuse(p->origin.task->trace, -EOPNOTSUPP,
 				     "IOMMU_IOAS_MAP_FILE: the dma-buf has %zu ranges; 7.3 maps one",
 				     p->ranges->nr_ranges);
@@ -250,6 +253,7 @@ static int map_ranges(struct iommu_domain *d, const struct iopt_area *area, cons
 		      bool small_leaves)
 {
 	uint64_t skip = area->pages->start + area->offset, left = area->last - area->iova + 1;
+	unsigned prot = area->prot | (list->provider ? IOMMU_MMIO : 0);
 	iova_t iova = area->iova;
 
 	for (size_t i = 0; i < list->nr_ranges && left; i++) {
@@ -262,7 +266,7 @@ static int map_ranges(struct iommu_domain *d, const struct iopt_area *area, cons
 			continue;
 		}
 		n = MIN(r->len - skip, left);
-		err = map_leaves(d, iova, r->pa + skip, n, area->prot | IOMMU_MMIO, small_leaves);
+		err = map_leaves(d, iova, r->pa + skip, n, prot, small_leaves);
 		if (err) {
 			if (iova > area->iova)
 				iommu_unmap(d, area->iova, iova - area->iova);

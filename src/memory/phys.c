@@ -5,7 +5,8 @@
  * Windows, below PHYS_PAGES_BASE: few, placed when the rack is enumerated. One sorted array, replaced as a whole; the
  * old one is freed after a drain.
  *
- * Pages, above it: up to a million objects that come and go with every IOAS map. An address is a number:
+ * Pages, above it, a program's or our own: up to a million objects that come and go with every IOAS map. An address is
+ * a number:
  *
  *   63  62  61                    30 29                 0
  *   1   0   index                    offset               objects up to 1 GiB
@@ -21,6 +22,7 @@
 #include <string.h>
 
 #include "memory/section.h"
+#include "memory/system_memory.h"
 
 enum {
 	SMALL_OFFSET_BITS = 30,
@@ -53,6 +55,7 @@ struct windows {
 struct phys_space {
 	struct trace *trace;		 /* immutable */
 	struct section_domain *sections; /* immutable */
+	struct system_file *system;	 /* immutable */
 	struct mutex lock;		 /* LOCK_RANK_PHYS: writers of what follows */
 	_Atomic(struct windows *) windows;
 	struct windows *spare; /* as long as the published array, so that a removal needs no memory */
@@ -68,16 +71,20 @@ struct phys_space *phys_space_create(struct trace *trace)
 	struct phys_space *s = calloc(1, sizeof(*s));
 	struct windows *none = calloc(1, sizeof(*none));
 	struct section_domain *sections = section_domain_create();
+	struct system_file *system = system_file_create();
 
-	if (!s || !none || !sections) {
+	if (!s || !none || !sections || !system) {
 		free(s);
 		free(none);
 		if (sections)
 			section_domain_destroy(sections);
+		if (system)
+			system_file_destroy(system);
 		return NULL;
 	}
 	s->trace = trace;
 	s->sections = sections;
+	s->system = system;
 	mutex_init(&s->lock, &phys_lock_class);
 	atomic_init(&s->windows, none);
 	s->small = (struct page_ids){s->small_chunks, SMALL_CHUNKS, 0, NO_INDEX};
@@ -99,6 +106,7 @@ void phys_space_destroy(struct phys_space *s)
 	free(s->spare);
 	mutex_fini(&s->lock);
 	section_domain_destroy(s->sections);
+	system_file_destroy(s->system);
 	free(s);
 }
 
@@ -110,6 +118,11 @@ struct trace *phys_space_trace(struct phys_space *s)
 struct section_domain *phys_sections(struct phys_space *s)
 {
 	return s->sections;
+}
+
+struct system_file *phys_system_file(struct phys_space *s)
+{
+	return s->system;
 }
 
 /* Look-ups */

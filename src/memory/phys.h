@@ -10,7 +10,8 @@
  *   REGISTERS  a BAR window whose stores and loads go to a device model.
  *   HOLE       a BAR window with nothing behind it: reads all ones, drops stores.
  *
- * Who may include this: memory/, iommu/, pci/, device/, dmabuf/, iommufd/, vfio/, and the door's task.
+ * Who may include this: memory/, iommu/, pci/, device/, dmabuf/, heap/, dma/, iommufd/, vfio/, drm/ and the door's
+ * task.
  *
  * Look-ups (phys_find) take no lock: they run inside a DMA section (memory/section.h) or while the caller keeps the
  * region alive. phys_remove() returns only after every section that could have seen the region has ended.
@@ -43,7 +44,7 @@ struct phys_region {
 	enum phys_kind kind;
 	phys_t base; /* immutable while in the space */
 	uint64_t len;
-	/* Host memory. PAGES: may be replaced while mapped, see pinned.h. DEVICE, REGISTERS: the model's own mapping.
+	/* Host memory. PAGES: may be replaced while mapped, see pinned.h. Else a mapping of the file below.
 	 */
 	_Atomic(char *) host;
 	/* SYSTEM, DEVICE, REGISTERS: what a program's mapping is made of. -1 when it cannot be mapped. */
@@ -56,7 +57,7 @@ struct phys_region {
 	 * trap.
 	 */
 	_Atomic uint64_t *polled_pages;
-	void *owner; /* windows: the struct pci_bar. PAGES: the struct pinned. */
+	void *owner; /* windows: the struct pci_bar. PAGES: the struct pinned. SYSTEM: struct system_memory. */
 	/* Not of PAGES. Guards watchers; LOCK_RANK_REGISTER_PAGE. Initialised by phys_region_init(). */
 	struct mutex watch_lock;
 	struct list watchers; /* struct phys_watch */
@@ -80,13 +81,13 @@ struct phys_space *phys_space_create(struct trace *trace);
 void phys_space_destroy(struct phys_space *s);
 struct trace *phys_space_trace(struct phys_space *s);
 
-/* Places a PAGES region at an address of the space's choice (r->base). Cheap: one per IOAS map. -ENOMEM. */
+/* Places a PAGES or SYSTEM region at an address of the space's choice (r->base). Cheap: one per IOAS map. -ENOMEM. */
 int phys_add_pages(struct phys_space *s, struct phys_region *r);
 /* Places a window at r->base. -EEXIST when it overlaps another. */
 int phys_add_window(struct phys_space *s, struct phys_region *r);
 /*
- * Takes a region out. For a window it waits for every DMA section. For PAGES the caller has unmapped it from every
- * domain and drained (memory/section.h) before, so nothing can look it up: no wait.
+ * Takes a region out. For a window it waits for every DMA section. For PAGES and SYSTEM the caller has unmapped it from
+ * every domain and drained (memory/section.h) before, so nothing can look it up: no wait.
  */
 void phys_remove(struct phys_space *s, struct phys_region *r);
 
@@ -96,5 +97,9 @@ struct phys_region *phys_find(struct phys_space *s, phys_t pa);
 /* Engines publish here that they are inside a section; see memory/section.h. */
 struct section_domain;
 struct section_domain *phys_sections(struct phys_space *s);
+
+/* What SYSTEM regions are cut from; see memory/system_memory.h. */
+struct system_file;
+struct system_file *phys_system_file(struct phys_space *s);
 
 #endif

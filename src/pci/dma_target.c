@@ -4,7 +4,7 @@
 #include "memory/pinned.h"
 #include "pci/topology.h"
 
-/* A window belongs to a BAR; pages do not. */
+/* A window belongs to a BAR; pages and system memory do not. */
 static struct pci_function *region_function(const struct phys_region *r)
 {
 	const struct pci_bar *bar = r->owner;
@@ -29,6 +29,17 @@ static enum dma_status target_pages(struct phys_region *r, uint64_t offset, uint
 	t->kind = protected_ ? DMA_TO_PROTECTED : DMA_TO_MEMORY;
 	t->region = r;
 	t->len = MIN(run, want);
+	return DMA_OK;
+}
+
+/* Nobody's gate stands before it, and every function reaches it through the root complex. */
+static enum dma_status target_system(struct phys_region *r, uint64_t offset, uint64_t want, struct dma_target *t)
+{
+	t->kind = DMA_TO_MEMORY;
+	t->host = atomic_load_explicit(&r->host, memory_order_relaxed) + offset;
+	t->region = r;
+	t->offset = offset;
+	t->len = MIN(r->len - offset, want);
 	return DMA_OK;
 }
 
@@ -73,6 +84,8 @@ enum dma_status dma_resolve(struct dma_port *p, iova_t iova, uint64_t want, unsi
 		return unsupported(t, "nothing is at that physical address");
 	if (r->kind == PHYS_PAGES)
 		return target_pages(r, leaf.pa - r->base, leaf.run_len, t);
+	if (r->kind == PHYS_SYSTEM)
+		return target_system(r, leaf.pa - r->base, leaf.run_len, t);
 
 	struct pci_route route = pci_route(fn, region_function(r));
 	if (route.kind == PCI_ROUTE_NONE) {

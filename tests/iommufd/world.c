@@ -286,6 +286,7 @@ struct world_buffer *world_export(struct world *w, uint64_t offset, uint64_t siz
 			(struct dma_buf_range){w->card.window.base + offset + (nr - 1 - i) * (size / nr), size / nr};
 	b->list.ranges = b->ranges;
 	b->list.nr_ranges = nr;
+	b->list.provider = &w->devices[0].fn;
 	b->client.ops = &buffer_client_ops;
 	assert_int_equal(dma_buf_create(&buffer_ops, b, size, O_RDWR, true, NULL, &b->buf), 0);
 	mutex_lock(&w->card.gate.lock);

@@ -12,6 +12,7 @@
 
 #include "fake/task.h"
 #include "memory/pinned.h"
+#include "memory/system_memory.h"
 #include "pci/dma.h"
 
 #define PAGE 4096ull
@@ -239,6 +240,24 @@ static void a_host_bridge_that_does_not_route(void **state)
 	assert_int_equal(pci_config_read(w.engine, PCI_STATUS, 2) & PCI_STATUS_REC_MASTER_ABORT, 0);
 }
 
+/* The emulated kernel's memory is behind the root complex for everyone. */
+static void system_memory_is_reached(void **state)
+{
+	iova_t at = 0x40000000;
+	struct system_memory *m;
+
+	assert_int_equal(system_memory_create(w.tree->space, 2 * PAGE, &m), 0);
+	assert_int_equal(iommu_map(w.domain, at, m->region.base, 2 * PAGE, RW), 0);
+	expect_copy(at + 5, IOVA, 2 * PAGE, DMA_FAULT, 2 * PAGE - 5);
+	assert_memory_equal(atomic_load(&m->region.host) + 5, w.memory, 2 * PAGE - 5);
+	memset(atomic_load(&m->region.host), 0x42, PAGE);
+	expect_copy(IOVA, at, PAGE, DMA_OK, PAGE);
+	assert_int_equal(w.memory[PAGE - 1], 0x42);
+	iommu_unmap(w.domain, at, 2 * PAGE);
+	section_drain(phys_sections(w.tree->space));
+	system_memory_destroy(m);
+}
+
 static void redirect_to_a_host_bridge_that_does_not_route(void **state)
 {
 	iova_t at = 0x40000000;
@@ -403,6 +422,7 @@ int main(void)
 		TEST(a_switch_routes_to_peers),
 		TEST_WITH(redirected_requests_are_translated, setup_redirect),
 		TEST(mapped_peers_are_reached),
+		TEST_WITH(system_memory_is_reached, setup_no_routing),
 		TEST_WITH(a_host_bridge_that_does_not_route, setup_no_routing),
 		TEST_WITH(redirect_to_a_host_bridge_that_does_not_route, setup_redirect_no_routing),
 		TEST(a_shut_gate_answers_nobody),
