@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which driver has which function. Two are there: pcieport for ports and vfio-pci for devices; everything else would be
- * a driver inside a real kernel. At boot every device is bound to vfio-pci through its driver_override, as an
- * administrator does who gives a machine's devices to programs.
+ * Which driver has which function. pcieport has the ports, and a driver inside barter the functions that it is made
+ * for. At boot every other device is bound to vfio-pci through its driver_override, as an administrator does who gives
+ * a machine's devices to programs.
  *
  * Unbinding waits for the program to close its files, as Linux does, and must not hold the machine's lock meanwhile:
  * `unbinding` keeps others from binding the function.
@@ -13,39 +13,32 @@
 
 #include "machine/machine_priv.h"
 
-enum { DRIVER_PCIEPORT, DRIVER_VFIO_PCI, NR_DRIVERS };
-
 static bool is_port(const struct pci_function *fn)
 {
 	return fn->is_bridge;
 }
 
-static bool is_nothing(const struct pci_function *fn)
-{
-	return false;
-}
+const struct machine_driver_type pcieport_driver = {
+	.name = "pcieport",
+	.path = "/sys/bus/pci/drivers/pcieport",
+	.module = "/sys/module/pcieportdrv",
+	.matches = is_port,
+};
+
+/* In the order in which a function is offered to them. */
+static const struct machine_driver_type *const driver_types[] = {&pcieport_driver, &vfio_pci_driver};
 
 int drivers_create(struct machine *m)
 {
-	static const struct machine_driver drivers[NR_DRIVERS] = {
-		[DRIVER_PCIEPORT] = {.name = "pcieport",
-				     .path = "/sys/bus/pci/drivers/pcieport",
-				     .module = "/sys/module/pcieportdrv",
-				     .matches = is_port},
-		[DRIVER_VFIO_PCI] = {.name = "vfio-pci",
-				     .path = "/sys/bus/pci/drivers/vfio-pci",
-				     .module = "/sys/module/vfio_pci",
-				     .matches = is_nothing},
-	};
-
-	m->drivers = malloc(sizeof(drivers));
+	m->drivers = calloc(ARRAY_SIZE(driver_types), sizeof(*m->drivers));
 	if (!m->drivers)
 		return -ENOMEM;
-	memcpy(m->drivers, drivers, sizeof(drivers));
-	m->nr_drivers = NR_DRIVERS;
+	m->nr_drivers = ARRAY_SIZE(driver_types);
 	m->autoprobe = true;
-	for (size_t i = 0; i < m->nr_drivers; i++)
+	for (size_t i = 0; i < m->nr_drivers; i++) {
 		m->drivers[i].m = m;
+		m->drivers[i].type = driver_types[i];
+	}
 	return 0;
 }
 
@@ -57,7 +50,7 @@ void drivers_destroy(struct machine *m)
 const char *driver_name_locked(const struct machine_function *mf)
 {
 	mutex_assert_held(&mf->m->lock);
-	return mf->driver ? mf->driver->name : NULL;
+	return mf->driver ? mf->driver->type->name : NULL;
 }
 
 bool driver_matches_locked(const struct machine_function *mf, const struct machine_driver *driver)
@@ -66,11 +59,11 @@ bool driver_matches_locked(const struct machine_function *mf, const struct machi
 
 	mutex_assert_held(&mf->m->lock);
 	if (mf->driver_override[0])
-		return !strcmp(mf->driver_override, driver->name);
+		return !strcmp(mf->driver_override, driver->type->name);
 	for (size_t i = 0; i < driver->nr_ids; i++)
 		if (driver->ids[i].vendor == vendor && driver->ids[i].device == device)
 			return true;
-	return driver->matches(mf->fn);
+	return driver->type->matches && driver->type->matches(mf->fn);
 }
 
 static void links_remove(struct machine_function *mf)
@@ -84,41 +77,14 @@ static void links_remove(struct machine_function *mf)
 
 static int links_add(struct machine_function *mf, const struct machine_driver *driver)
 {
-	struct ns_node *dir = ns_make_path(mf->m->ns, driver->path, false);
+	struct ns_node *dir = ns_make_path(mf->m->ns, driver->type->path, false);
 
-	mf->driver_link = sysfs_link(mf->m->ns, mf->dir, "driver", driver->path);
+	mf->driver_link = sysfs_link(mf->m->ns, mf->dir, "driver", driver->type->path);
 	mf->driver_entry = dir ? sysfs_link(mf->m->ns, dir, mf->fn->name, mf->path) : NULL;
 	if (mf->driver_link && mf->driver_entry)
 		return 0;
 	links_remove(mf);
 	return -ENOMEM;
-}
-
-/* The lowest vfioN that nobody has. */
-static unsigned free_vfio_index(const struct machine *m)
-{
-	for (unsigned index = 0;; index++) {
-		bool taken = false;
-
-		for (size_t i = 0; i < m->rack->root.nr_functions; i++)
-			taken |= m->functions[i].vfio && m->functions[i].vfio_index == index;
-		if (!taken)
-			return index;
-	}
-}
-
-static int vfio_probe(struct machine_function *mf)
-{
-	struct machine *m = mf->m;
-	unsigned index = free_vfio_index(m);
-	int err;
-
-	if (mf->fn->is_bridge)
-		return refuse(m->trace, -EINVAL, "vfio-pci/bind: %s is a bridge", mf->fn->name);
-	err = vfio_device_register(m->ns, mf->dir, mf->fn, index, m->trace, &mf->vfio);
-	if (!err)
-		mf->vfio_index = index;
-	return err;
 }
 
 int driver_bind_locked(struct machine_function *mf, struct machine_driver *driver)
@@ -127,12 +93,12 @@ int driver_bind_locked(struct machine_function *mf, struct machine_driver *drive
 
 	mutex_assert_held(&mf->m->lock);
 	if (mf->driver || mf->unbinding)
-		return refuse(mf->m->trace, -EBUSY, "%s/bind: %s has a driver", driver->name, mf->fn->name);
+		return refuse(mf->m->trace, -EBUSY, "%s/bind: %s has a driver", driver->type->name, mf->fn->name);
 	err = links_add(mf, driver);
 	if (err)
 		return err;
-	if (driver == &mf->m->drivers[DRIVER_VFIO_PCI])
-		err = vfio_probe(mf);
+	if (driver->type->probe)
+		err = driver->type->probe(mf);
 	if (err) {
 		links_remove(mf);
 		return err;
@@ -143,7 +109,7 @@ int driver_bind_locked(struct machine_function *mf, struct machine_driver *drive
 
 void driver_unbind(struct machine_function *mf)
 {
-	struct vfio_device *vfio;
+	const struct machine_driver_type *type;
 
 	mutex_lock(&mf->m->lock);
 	if (!mf->driver || mf->unbinding) {
@@ -151,12 +117,11 @@ void driver_unbind(struct machine_function *mf)
 		return;
 	}
 	mf->unbinding = true;
-	vfio = mf->vfio;
+	type = mf->driver->type;
 	mutex_unlock(&mf->m->lock);
-	if (vfio)
-		vfio_device_unregister(vfio);
+	if (type->remove)
+		type->remove(mf);
 	mutex_lock(&mf->m->lock);
-	mf->vfio = NULL;
 	mf->driver = NULL;
 	mf->unbinding = false;
 	links_remove(mf);
@@ -170,21 +135,28 @@ void driver_probe_locked(struct machine_function *mf)
 			driver_bind_locked(mf, &mf->m->drivers[i]);
 }
 
+/* One that is made for the function, or else the one that gives it to programs. */
+static int bind_at_boot_locked(struct machine_function *mf)
+{
+	struct machine *m = mf->m;
+
+	driver_probe_locked(mf);
+	if (mf->driver || !mf->fn->model_name)
+		return 0;
+	snprintf(mf->driver_override, sizeof(mf->driver_override), "%s", vfio_pci_driver.name);
+	for (size_t i = 0; i < m->nr_drivers; i++)
+		if (m->drivers[i].type == &vfio_pci_driver)
+			return driver_bind_locked(mf, &m->drivers[i]);
+	return 0;
+}
+
 int drivers_bind_all(struct machine *m)
 {
 	int err = 0;
 
 	mutex_lock(&m->lock);
-	for (size_t i = 0; i < m->rack->root.nr_functions && !err; i++) {
-		struct machine_function *mf = &m->functions[i];
-
-		if (mf->fn->is_bridge) {
-			err = driver_bind_locked(mf, &m->drivers[DRIVER_PCIEPORT]);
-		} else if (mf->fn->model_name) {
-			snprintf(mf->driver_override, sizeof(mf->driver_override), "vfio-pci");
-			err = driver_bind_locked(mf, &m->drivers[DRIVER_VFIO_PCI]);
-		}
-	}
+	for (size_t i = 0; i < m->rack->root.nr_functions && !err; i++)
+		err = bind_at_boot_locked(&m->functions[i]);
 	mutex_unlock(&m->lock);
 	return err;
 }

@@ -11,12 +11,32 @@
 #include "pci/build.h"
 #include "vfio/vfio.h"
 
+struct machine_function;
+
+/* What a driver is made of. A driver inside barter is one of these in a file of its own, named in drivers.c. */
+struct machine_driver_type {
+	const char *name, *path, *module;
+	/* By its own nature, without driver_override and new_id. Such a function is given to it at boot. NULL: none. */
+	bool (*matches)(const struct pci_function *fn);
+	/* m->lock is held. 0, or -errno with nothing left behind. NULL: takes whatever it is bound to. */
+	int (*probe)(struct machine_function *mf);
+	/* No lock is held: asks those who use the function to let go, and waits for them. mf->driver is still set. */
+	void (*remove)(struct machine_function *mf);
+	/*
+	 * From 0 virtual functions to nr, or back to 0: programs the function and calls pci_sriov_enable() or
+	 * pci_sriov_disable(). No lock is held, one at a time, and the functions themselves are seen by nobody: they
+	 * are added after this, and have been removed before it. 0 or -errno. NULL: sriov_numvfs answers ENOENT.
+	 */
+	int (*sriov_configure)(struct machine_function *mf, unsigned nr);
+};
+
+extern const struct machine_driver_type pcieport_driver; /* drivers.c */
+extern const struct machine_driver_type vfio_pci_driver; /* driver_vfio.c */
+
 /* A PCI driver in /sys/bus/pci/drivers. */
 struct machine_driver {
 	struct machine *m;
-	const char *name, *path, *module;
-	/* By its own nature, without driver_override and new_id. */
-	bool (*matches)(const struct pci_function *fn);
+	const struct machine_driver_type *type;
 	/* What new_id added; guarded by m->lock. */
 	struct {
 		uint16_t vendor, device;
@@ -35,6 +55,7 @@ struct machine_function {
 	struct machine_driver *driver; /* NULL: none */
 	bool unbinding;		       /* waits for files to be closed, without the lock */
 	struct ns_node *driver_link, *driver_entry;
+	void *driver_data;	  /* the driver's, from probe to remove */
 	struct vfio_device *vfio; /* while vfio-pci has it */
 	unsigned vfio_index;
 	char driver_override[64]; /* "": none */

@@ -35,7 +35,7 @@ static ssize_t bind_store(void *priv, uint64_t offset, const char *buf, size_t l
 	if (mf && driver_matches_locked(mf, driver))
 		err = driver_bind_locked(mf, driver);
 	else
-		refuse(m->trace, err, "%s/bind: \"%s\" is no function that the driver takes", driver->name, name);
+		refuse(m->trace, err, "%s/bind: \"%s\" is no function that the driver takes", driver->type->name, name);
 	mutex_unlock(&m->lock);
 	return err ? err : (ssize_t)len;
 }
@@ -53,8 +53,8 @@ static ssize_t unbind_store(void *priv, uint64_t offset, const char *buf, size_t
 	has = mf && mf->driver == driver;
 	mutex_unlock(&driver->m->lock);
 	if (!has)
-		return refuse(driver->m->trace, -ENODEV, "%s/unbind: the driver does not have \"%s\"", driver->name,
-			      name);
+		return refuse(driver->m->trace, -ENODEV, "%s/unbind: the driver does not have \"%s\"",
+			      driver->type->name, name);
 	driver_unbind(mf);
 	return (ssize_t)len;
 }
@@ -225,14 +225,14 @@ static int driver_create(struct machine *m, struct machine_driver *driver)
 		{"remove_id", 0200, {NULL, remove_id_store, 0}},
 		{"unbind", 0200, {NULL, unbind_store, 0}},
 	};
-	struct ns_node *dir = ns_make_path(m->ns, driver->path, false);
-	struct ns_node *module = ns_make_path(m->ns, driver->module, false), *drivers;
+	struct ns_node *dir = ns_make_path(m->ns, driver->type->path, false);
+	struct ns_node *module = ns_make_path(m->ns, driver->type->module, false), *drivers;
 	char name[32];
 
 	drivers = module ? ns_directory(m->ns, module, "drivers", false) : NULL;
-	snprintf(name, sizeof(name), "pci:%s", driver->name);
-	if (!dir || !drivers || !sysfs_link(m->ns, dir, "module", driver->module) ||
-	    !sysfs_link(m->ns, drivers, name, driver->path))
+	snprintf(name, sizeof(name), "pci:%s", driver->type->name);
+	if (!dir || !drivers || !sysfs_link(m->ns, dir, "module", driver->type->module) ||
+	    !sysfs_link(m->ns, drivers, name, driver->type->path))
 		return -ENOMEM;
 	return add_attributes(m->ns, dir, attributes, ARRAY_SIZE(attributes), driver);
 }
