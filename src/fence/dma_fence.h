@@ -41,22 +41,23 @@ struct dma_fence_ops {
 	/* Under the lock, when the first one asks to be told: false: it has happened. May be NULL. */
 	bool (*enable_signaling)(struct dma_fence *f);
 	void (*set_deadline)(struct dma_fence *f, uint64_t deadline_ns);
-	/* The last reference is gone. NULL: free(). Any context. */
+	/* The last reference is gone. NULL: free(). Any context. Fences that it lets go of are released after it. */
 	void (*release)(struct dma_fence *f);
 };
 
-enum { DMA_FENCE_FLAG_SIGNALED = 1, DMA_FENCE_FLAG_ENABLED = 2, DMA_FENCE_FLAG_TIMESTAMP = 4 };
+/* WAITERS: someone sleeps on `flags`. */
+enum { DMA_FENCE_FLAG_SIGNALED = 1, DMA_FENCE_FLAG_ENABLED = 2, DMA_FENCE_FLAG_WAITERS = 4 };
 
 struct dma_fence {
 	const struct dma_fence_ops *ops;
 	struct spinlock
 		*lock; /* LOCK_RANK_FENCE; the driver's, often shared by a timeline; guards callbacks and flags */
 	struct spinlock inline_lock; /* what `lock` points at when the driver gave none */
-	struct list callbacks;
-	uint64_t context, seqno; /* immutable */
-	_Atomic unsigned flags;	 /* set under the lock, read without: they never go away */
-	uint64_t timestamp_ns;	 /* CLOCK_MONOTONIC, of the signal; valid once SIGNALED is seen */
-	int error;		 /* 0 or -errno; set before the signal */
+	struct list callbacks;	     /* once the last reference is gone: the way to the next to be released */
+	uint64_t context, seqno;     /* immutable */
+	_Atomic unsigned flags;	     /* set under the lock, read without: they never go away */
+	uint64_t timestamp_ns;	     /* CLOCK_MONOTONIC, of the signal; valid once SIGNALED is seen */
+	int error;		     /* 0 or -errno; set before the signal */
 	atomic_int refs;
 };
 
@@ -85,9 +86,14 @@ bool dma_fence_remove_callback(struct dma_fence *f, struct dma_fence_cb *cb);
 #define DMA_FENCE_FOREVER UINT64_MAX
 /* Nanoseconds left (at least 1), 0 when it timed out. Process or worker context, where lock_may_wait_fence() is. */
 uint64_t dma_fence_wait_timeout(struct dma_fence *f, uint64_t timeout_ns);
+/* As long as it takes: 0, or -EINTR when a signal's handler ran that does not restart calls. */
+int dma_fence_wait_interruptible(struct dma_fence *f);
 void dma_fence_set_deadline(struct dma_fence *f, uint64_t deadline_ns);
+/* Asks the driver to see to it that the fence signals, without a callback. */
+void dma_fence_enable_signaling(struct dma_fence *f);
 /* Of one context. */
 bool dma_fence_is_later(const struct dma_fence *a, const struct dma_fence *b);
+/* Of a signalled fence Linux tells only that it has signalled: the driver may be gone. */
 const char *dma_fence_driver_name(struct dma_fence *f);
 const char *dma_fence_timeline_name(struct dma_fence *f);
 /* A fence that has been signalled all along: one reference, or NULL. */

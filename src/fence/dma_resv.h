@@ -28,18 +28,25 @@ static inline enum dma_resv_usage dma_resv_usage_rw(bool write)
 
 struct dma_resv_list;
 
-/* One who locks several. Stamps are handed out in order; the smaller is the older and wins. */
+/* One who locks several. Stamps are handed out in order; the smaller is the older and wins. Its thread's own. */
 struct ww_acquire_ctx {
 	uint64_t stamp;
 	unsigned nr_held;
-	bool wounded;
+	bool wounded; /* has been told to back off and still holds something */
 };
 
 struct dma_resv {
-	struct mutex lock;			/* LOCK_RANK_RESERVATION */
-	_Atomic(struct ww_acquire_ctx *) owner; /* of the holder, when it brought one */
-	struct dma_resv_list *fences;
-	/* Fences were added or have signalled: a buffer's poll follows. Set once before it is shared; may be NULL. */
+	struct mutex lock;	    /* LOCK_RANK_RESERVATION */
+	struct ww_acquire_ctx *ctx; /* the holder's, when it brought one; guarded by lock */
+	_Atomic uint64_t owner;	    /* its stamp, 0: it brought none. Written by the holder, read by who waits */
+	_Atomic unsigned turn;	    /* changes when the lock is let go or gets an owner; who waits sleeps on it */
+	atomic_uint nr_waiting;	    /* who sleeps on turn */
+	unsigned room;		    /* how many fences may be added; guarded by lock */
+
+	struct spinlock fences_lock;  /* a leaf: so that the fences can be read without the lock */
+	struct dma_resv_list *fences; /* written under both locks, read under either */
+	uint64_t generation;	      /* of the list; fences_lock */
+	/* A fence was added; the lock is held: a buffer's poll follows. Set once before it is shared; may be NULL. */
 	void (*changed)(struct dma_resv *r, void *arg);
 	void *changed_arg;
 };
@@ -49,7 +56,10 @@ void dma_resv_fini(struct dma_resv *r);
 
 void ww_acquire_init(struct ww_acquire_ctx *ctx);
 void ww_acquire_fini(struct ww_acquire_ctx *ctx);
-/* ctx NULL: one object alone, always 0. Else 0, -EDEADLK (back off), -EALREADY (held by ctx). */
+/*
+ * ctx NULL: one object alone, always 0. Else 0, -EALREADY (held by ctx), or -EDEADLK: an older one has it. Let go of
+ * all that ctx holds, then dma_resv_lock_slow() on this one, then the others.
+ */
 int dma_resv_lock(struct dma_resv *r, struct ww_acquire_ctx *ctx);
 /* After a back-off, holding nothing. */
 void dma_resv_lock_slow(struct dma_resv *r, struct ww_acquire_ctx *ctx);
@@ -57,7 +67,7 @@ bool dma_resv_trylock(struct dma_resv *r);
 void dma_resv_unlock(struct dma_resv *r);
 #define dma_resv_assert_held(r) mutex_assert_held(&(r)->lock)
 
-/* Lock held. -ENOMEM. */
+/* Lock held; the room is there until it is let go. -ENOMEM. */
 int dma_resv_reserve_fences(struct dma_resv *r, unsigned nr);
 /* Lock held, room reserved; takes a reference of its own. One of the same context that is older is replaced. */
 void dma_resv_add_fence(struct dma_resv *r, struct dma_fence *f, enum dma_resv_usage usage);
@@ -69,6 +79,10 @@ int dma_resv_get_singleton(struct dma_resv *r, enum dma_resv_usage usage, struct
 bool dma_resv_test_signaled(struct dma_resv *r, enum dma_resv_usage usage);
 /* Nanoseconds left, 0: timed out. The lock may be held: a fence's signal never needs it. */
 uint64_t dma_resv_wait_timeout(struct dma_resv *r, enum dma_resv_usage usage, uint64_t timeout_ns);
+/* As long as it takes: 0, or -EINTR when a signal's handler ran that does not restart calls. */
+int dma_resv_wait_interruptible(struct dma_resv *r, enum dma_resv_usage usage);
+/* One fence that has not signalled, with a reference, or NULL. Asks the drivers. */
+struct dma_fence *dma_resv_get_pending(struct dma_resv *r, enum dma_resv_usage usage);
 /* One line a fence: "kernel/write/read/bookkeep driver timeline seq N signalled|pending". Like snprintf. */
 int dma_resv_describe(struct dma_resv *r, char *buf, size_t len);
 

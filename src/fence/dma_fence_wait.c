@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Waiting for a fence: the waiter sleeps on the fence's flags themselves, so the signal wakes it before it runs
+ * callbacks and the waiter needs no lock when it is back.
+ */
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fence/fence_priv.h"
+
+uint64_t fence_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+uint64_t fence_deadline(uint64_t timeout_ns)
+{
+	uint64_t now = fence_now();
+
+	/* time_t is signed: what no clock reaches is never. */
+	return timeout_ns > (uint64_t)INT64_MAX - now ? UINT64_MAX : now + timeout_ns;
+}
+
+int fence_futex_wait(_Atomic unsigned *word, unsigned seen, uint64_t deadline_ns)
+{
+	struct timespec ts = {.tv_sec = (time_t)(deadline_ns / 1000000000ull),
+			      .tv_nsec = (long)(deadline_ns % 1000000000ull)};
+	int saved = errno, rc = 0;
+
+	if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, seen, deadline_ns == UINT64_MAX ? NULL : &ts, NULL,
+		    FUTEX_BITSET_MATCH_ANY))
+		rc = -errno;
+	errno = saved;
+	return rc;
+}
+
+void fence_futex_wake_all(_Atomic unsigned *word)
+{
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+	errno = saved;
+}
+
+/* False: it has signalled already. */
+static bool fence_expect(struct dma_fence *f)
+{
+	bool pending;
+
+	spin_lock_irq(f->lock);
+	pending = fence_enable_locked(f);
+	if (pending)
+		atomic_fetch_or_explicit(&f->flags, DMA_FENCE_FLAG_WAITERS, memory_order_relaxed);
+	spin_unlock_irq(f->lock);
+	return pending;
+}
+
+/* 0, -ETIMEDOUT or, when interruptible, -EINTR. */
+static int fence_sleep(struct dma_fence *f, uint64_t deadline_ns, bool interruptible)
+{
+	if (!fence_expect(f))
+		return 0;
+	for (;;) {
+		unsigned seen = atomic_load_explicit(&f->flags, memory_order_acquire);
+		int rc;
+
+		if (seen & DMA_FENCE_FLAG_SIGNALED)
+			return 0;
+		rc = fence_futex_wait(&f->flags, seen, deadline_ns);
+		if (rc == -ETIMEDOUT || (rc == -EINTR && interruptible))
+			return fence_flag_signaled(f) ? 0 : rc;
+	}
+}
+
+uint64_t dma_fence_wait_timeout(struct dma_fence *f, uint64_t timeout_ns)
+{
+	uint64_t deadline_ns, now;
+
+	lock_may_wait_fence(__func__);
+	if (dma_fence_is_signaled(f))
+		return MAX(timeout_ns, 1u);
+	if (!timeout_ns)
+		return 0;
+	deadline_ns = fence_deadline(timeout_ns);
+	if (fence_sleep(f, deadline_ns, false))
+		return 0;
+	if (deadline_ns == UINT64_MAX)
+		return timeout_ns;
+	now = fence_now();
+	return now < deadline_ns ? deadline_ns - now : 1;
+}
+
+int dma_fence_wait_interruptible(struct dma_fence *f)
+{
+	lock_may_wait_fence(__func__);
+	return dma_fence_is_signaled(f) ? 0 : fence_sleep(f, UINT64_MAX, true);
+}

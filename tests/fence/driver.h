@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A driver whose fences the tests signal by hand, and what every test of fence/ needs. */
+#ifndef BARTER_TESTS_FENCE_DRIVER_H
+#define BARTER_TESTS_FENCE_DRIVER_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "fence/dma_fence.h"
+
+struct test_fence {
+	struct dma_fence base;
+	bool knows;	      /* what signaled() answers */
+	int enabled;	      /* how often signalling was asked for */
+	bool already;	      /* what enable_signaling() finds: it has happened */
+	uint64_t deadline_ns; /* the last that was set */
+};
+
+/* One reference, in a context of its own when context is 0. lock: may be NULL. */
+struct test_fence *test_fence_new(struct spinlock *lock, uint64_t context, uint64_t seqno);
+extern const struct lock_class test_timeline_class;
+
+/* A callback that counts. */
+struct test_cb {
+	struct dma_fence_cb base;
+	atomic_int runs;
+	struct dma_fence *of;
+};
+void test_cb_count(struct dma_fence *f, struct dma_fence_cb *cb);
+
+/* cmocka set-up and tear-down: no fence is left behind. */
+int fences_none(void **state);
+
+#endif
