@@ -2,62 +2,14 @@
 /*
  * One scenario through every kind of call, run again and again with the first, second, ... allocation failing. Each
  * call may answer ENOMEM and nothing else; then the scenario goes on without its result. At the end nothing may be
- * left: no pin, no fd, no allocation. Linked with --wrap for the allocator.
+ * left: no pin, no fd, no allocation.
  */
 #include "iommufd/world.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t nr, size_t n);
-void *__real_realloc(void *p, size_t n);
-void __real_free(void *p);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t nr, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-void __wrap_free(void *p);
-
-static long live, countdown = -1; /* the allocation that fails when it is 0; negative: none does */
-static bool failed;
-
-static bool fails(void)
-{
-	if (countdown < 0 || countdown-- > 0)
-		return false;
-	failed = true;
-	return true;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	void *p = fails() ? NULL : __real_malloc(n);
-
-	live += p != NULL;
-	return p;
-}
-
-void *__wrap_calloc(size_t nr, size_t n)
-{
-	void *p = fails() ? NULL : __real_calloc(nr, n);
-
-	live += p != NULL;
-	return p;
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	void *q = fails() ? NULL : __real_realloc(p, n);
-
-	live += q && !p;
-	return q;
-}
-
-void __wrap_free(void *p)
-{
-	live -= p != NULL;
-	__real_free(p);
-}
+#include "fake/allocator.h"
 
 static struct world w;
 static char *memory;
@@ -66,7 +18,7 @@ static char *memory;
 static bool ok(long ret)
 {
 	if (ret == -ENOMEM)
-		assert_true(failed);
+		assert_true(allocator.failed);
 	else
 		assert_int_equal(ret, 0);
 	return ret == 0;
@@ -142,7 +94,7 @@ static void scenario(struct world_buffer *buffer, int memfd)
 	attach_one(1, b);
 	attach_one(3, a);
 	/* A copy over two areas, if both are there. */
-	if (map(a, 0x14000, 2 * PAGE) && failed == false)
+	if (map(a, 0x14000, 2 * PAGE) && allocator.failed == false)
 		ok(world_copy(&w, b, a, MAP_R | MAP_FIXED_AT, 6 * PAGE, 0x40000, 0x10000));
 	ok(world_map_file(&w, a, MAP_R | MAP_W | MAP_FIXED_AT, memfd, 0, 2 * PAGE, &iova));
 	device_memory(a, b, buffer);
@@ -160,14 +112,14 @@ static bool run(long n)
 	int memfd;
 	bool result;
 
-	failed = false;
+	allocator.failed = false;
 	world_create(&w);
 	buffer = world_export(&w, 0, 1 << 20, 1);
 	memfd = fake_task_memfd(w.fake, 2 * PAGE, true);
-	countdown = n;
+	allocator.countdown = n;
 	scenario(buffer, memfd);
-	countdown = -1;
-	result = failed;
+	allocator.countdown = -1;
+	result = allocator.failed;
 	world_export_close(&w, buffer);
 	fake_task_close(w.fake, memfd);
 	world_destroy(&w);
@@ -181,15 +133,16 @@ static void every_allocation_fails_once(void **state)
 	memory = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	run(-1); /* what libraries allocate once */
 	/* What libc allocates for itself and we free (strdup) is seen from one side only: the same each time. */
-	before = live;
+	before = allocator.live;
 	run(-1);
-	usual = live - before;
+	usual = allocator.live - before;
 	do {
-		before = live;
+		before = allocator.live;
 		if (!run(n++))
 			break;
-		if (live - before != usual)
-			fail_msg("allocation %ld: %ld allocations are left behind", n - 1, live - before - usual);
+		if (allocator.live - before != usual)
+			fail_msg("allocation %ld: %ld allocations are left behind", n - 1,
+				 allocator.live - before - usual);
 	} while (n < 10000);
 	assert_true(n > 40);
 	print_message("%ld allocations\n", n - 1);

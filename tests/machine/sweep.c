@@ -12,82 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fake/allocator.h"
 #include "machine/machine.h"
 #include "rack/parse.h"
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t nr, size_t n);
-void *__real_realloc(void *p, size_t n);
-void *__real_aligned_alloc(size_t align, size_t n);
-void __real_free(void *p);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t nr, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-void *__wrap_aligned_alloc(size_t align, size_t n);
-void __wrap_free(void *p);
-char *__wrap_strdup(const char *s);
-char *__wrap_strndup(const char *s, size_t n);
-
-static long countdown = -1; /* allocations until one fails; -1: none does */
-static long nr_blocks;
-
-static bool fails(void)
-{
-	return countdown >= 0 && countdown-- == 0;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	void *p = fails() ? NULL : __real_malloc(n);
-
-	nr_blocks += p != NULL;
-	return p;
-}
-
-void *__wrap_calloc(size_t nr, size_t n)
-{
-	void *p = fails() ? NULL : __real_calloc(nr, n);
-
-	nr_blocks += p != NULL;
-	return p;
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t n)
-{
-	void *p = fails() ? NULL : __real_aligned_alloc(align, n);
-
-	nr_blocks += p != NULL;
-	return p;
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	void *q = fails() ? NULL : __real_realloc(p, n);
-
-	nr_blocks += q && !p;
-	return q;
-}
-
-void __wrap_free(void *p)
-{
-	nr_blocks -= p != NULL;
-	__real_free(p);
-}
-
-char *__wrap_strdup(const char *s)
-{
-	char *copy = __wrap_malloc(strlen(s) + 1);
-
-	return copy ? strcpy(copy, s) : NULL;
-}
-
-char *__wrap_strndup(const char *s, size_t n)
-{
-	size_t len = strnlen(s, n);
-	char *copy = __wrap_calloc(1, len + 1);
-
-	return copy ? memcpy(copy, s, len) : NULL;
-}
 
 static int parse(struct rack_desc **desc)
 {
@@ -110,15 +37,15 @@ static void reading_under_pressure(void **state)
 	long n;
 
 	for (n = 0; err; n++) {
-		long before = nr_blocks;
+		long before = allocator.live;
 
 		desc = NULL;
-		countdown = n;
+		allocator.countdown = n;
 		err = parse(&desc);
-		countdown = -1;
+		allocator.countdown = -1;
 		assert_true(err == 0 || err == -ENOMEM);
 		if (err)
-			assert_int_equal(nr_blocks, before);
+			assert_int_equal(allocator.live, before);
 	}
 	assert_true(n > 20);
 	free(desc);
@@ -135,18 +62,19 @@ static void building_under_pressure(void **state)
 	assert_int_equal(parse(&desc), 0);
 	/* A machine may be built without what is only for comfort: then the sweep has come to its end early. */
 	for (n = 0; n < 3000; n++) {
-		long before = nr_blocks;
+		long before = allocator.live;
 
-		countdown = n;
+		allocator.countdown = n;
 		err = machine_create(desc, &m);
-		bool failed = countdown < 0;
-		countdown = -1;
+		bool failed = allocator.countdown < 0;
+		allocator.countdown = -1;
 		if (!err)
 			machine_destroy(m);
 		else
 			assert_int_equal(err, -ENOMEM);
-		if (nr_blocks != before)
-			fail_msg("allocation %ld: err %d, blocks %ld before, %ld after", n, err, before, nr_blocks);
+		if (allocator.live != before)
+			fail_msg("allocation %ld: err %d, blocks %ld before, %ld after", n, err, before,
+				 allocator.live);
 		if (!failed)
 			break;
 	}

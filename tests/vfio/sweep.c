@@ -2,67 +2,19 @@
 /*
  * A program's whole dealings with a device, again and again, with the first, second, ... allocation failing. A call
  * either works or is ENOMEM; then the rest goes on without it. At the end everything is as it was before the program
- * opened the device. Linked with --wrap for the allocator.
+ * opened the device.
  */
 #include "fixture.h"
 
 #include <fcntl.h>
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t nr, size_t n);
-void *__real_realloc(void *p, size_t n);
-void __real_free(void *p);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t nr, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-void __wrap_free(void *p);
-
-static long live, countdown = -1; /* the allocation that fails when it is 0; negative: none does */
-static bool failed;
-
-static bool fails(void)
-{
-	if (countdown < 0 || countdown-- > 0)
-		return false;
-	failed = true;
-	return true;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	void *p = fails() ? NULL : __real_malloc(n);
-
-	live += p != NULL;
-	return p;
-}
-
-void *__wrap_calloc(size_t nr, size_t n)
-{
-	void *p = fails() ? NULL : __real_calloc(nr, n);
-
-	live += p != NULL;
-	return p;
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	void *q = fails() ? NULL : __real_realloc(p, n);
-
-	live += q && !p;
-	return q;
-}
-
-void __wrap_free(void *p)
-{
-	live -= p != NULL;
-	__real_free(p);
-}
+#include "fake/allocator.h"
 
 /* Did it work? What failed must have failed for want of memory. */
 static bool ok(long ret)
 {
 	if (ret == -ENOMEM)
-		assert_true(failed);
+		assert_true(allocator.failed);
 	else if (ret < 0)
 		fail_msg("a call answered %ld", ret);
 	return ret >= 0;
@@ -129,17 +81,17 @@ static void every_allocation_fails_once(void **state)
 	fake_task_close(x->ft, x->device);
 	use_device(x, events); /* what is made once and kept */
 	fds = fake_task_nr_fds(x->ft);
-	before = live;
+	before = allocator.live;
 	do {
-		failed = false;
-		countdown = (long)nr++;
+		allocator.failed = false;
+		allocator.countdown = (long)nr++;
 		use_device(x, events);
-		countdown = -1;
+		allocator.countdown = -1;
 		assert_int_equal(fake_task_nr_fds(x->ft), fds);
 		assert_int_equal(fake_task_nr_mappings(x->ft), 0);
 		assert_true(list_empty(&x->fn->gate.clients));
-		assert_int_equal(live, before);
-	} while (failed);
+		assert_int_equal(allocator.live, before);
+	} while (allocator.failed);
 	assert_true(nr > 15);
 }
 
