@@ -3,18 +3,14 @@
  * What /dev/iommu answers about devices: attach, page tables, pinned memory, and device memory as dma-bufs. Needs a
  * memory card with ivshmem's ids and one more function on vfio-pci, each alone in its IOMMU group.
  */
-#include <linux/iommufd.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <stdbool.h>
 
-#include "answers.h"
 #include "devices.h"
-
-enum { R = IOMMU_IOAS_MAP_READABLE, W = IOMMU_IOAS_MAP_WRITEABLE, FIXED = IOMMU_IOAS_MAP_FIXED_IOVA };
+#include "iommu_calls.h"
 
 static struct device card, other;
-static int iommu;
 static char *low;
 
 static void open_device(struct device *d)
@@ -30,21 +26,6 @@ static void open_device(struct device *d)
 /*
  * Shorthands
  */
-
-static uint32_t new_ioas(void)
-{
-	struct iommu_ioas_alloc a = {.size = sizeof(a)};
-
-	if (ioctl(iommu, IOMMU_IOAS_ALLOC, &a))
-		die("IOMMU_IOAS_ALLOC");
-	return a.out_ioas_id;
-}
-
-static long destroy(uint32_t id)
-{
-	struct iommu_destroy d = {.size = sizeof(d), .id = id};
-	return io(iommu, IOMMU_DESTROY, &d);
-}
 
 static long attach_to(struct device *d, uint32_t *pt)
 {
@@ -69,71 +50,6 @@ static long detach(struct device *d)
 	struct vfio_device_detach_iommufd_pt a = {.argsz = sizeof(a)};
 
 	return io(d->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &a);
-}
-
-static long map_quiet(uint32_t ioas, uint32_t flags, const void *va, uint64_t len, uint64_t *iova)
-{
-	struct iommu_ioas_map m = {.size = sizeof(m),
-				   .flags = flags,
-				   .ioas_id = ioas,
-				   .user_va = (uintptr_t)va,
-				   .length = len,
-				   .iova = *iova};
-	long ret = io(iommu, IOMMU_IOAS_MAP, &m);
-
-	*iova = m.iova;
-	return ret;
-}
-
-static void map(const char *name, uint32_t ioas, uint32_t flags, const void *va, uint64_t len, uint64_t iova)
-{
-	long ret = map_quiet(ioas, flags, va, len, &iova);
-
-	say(name, ret, "iova=%llx", (unsigned long long)iova);
-}
-
-static void map_file(const char *name, uint32_t ioas, uint32_t flags, int fd, uint64_t start, uint64_t len,
-		     uint64_t iova)
-{
-	struct iommu_ioas_map_file m = {.size = sizeof(m),
-					.flags = flags,
-					.ioas_id = ioas,
-					.fd = fd,
-					.start = start,
-					.length = len,
-					.iova = iova};
-	long ret = io(iommu, IOMMU_IOAS_MAP_FILE, &m);
-
-	say(name, ret, "iova=%llx", m.iova);
-}
-
-static void unmap(const char *name, uint32_t ioas, uint64_t iova, uint64_t len)
-{
-	struct iommu_ioas_unmap u = {.size = sizeof(u), .ioas_id = ioas, .iova = iova, .length = len};
-	long ret = io(iommu, IOMMU_IOAS_UNMAP, &u);
-
-	if (name)
-		say(name, ret, "length=%llx", u.length);
-}
-
-static void clear(uint32_t ioas)
-{
-	unmap(NULL, ioas, 0, UINT64_MAX);
-}
-
-static void copy(const char *name, uint32_t dst, uint32_t src, uint32_t flags, uint64_t len, uint64_t dst_iova,
-		 uint64_t src_iova)
-{
-	struct iommu_ioas_copy c = {.size = sizeof(c),
-				    .flags = flags,
-				    .dst_ioas_id = dst,
-				    .src_ioas_id = src,
-				    .length = len,
-				    .dst_iova = dst_iova,
-				    .src_iova = src_iova};
-	long ret = io(iommu, IOMMU_IOAS_COPY, &c);
-
-	say(name, ret, "iova=%llx", c.dst_iova);
 }
 
 /* Units differ in how many address bits they translate; the answers shall not. */
