@@ -53,7 +53,7 @@ static void turn_advance(struct dma_resv *r)
 
 static bool lock_try(struct dma_resv *r, struct ww_acquire_ctx *ctx)
 {
-	if (pthread_mutex_trylock(&r->lock.native))
+	if (!futex_lock_try(&r->lock.native))
 		return false;
 	r->ctx = ctx;
 	if (ctx) {

@@ -154,9 +154,9 @@ static void put_off_run(struct irq_work *w)
 {
 	struct put_off *p = container_of(w, struct put_off, work);
 
-	p->under_lock |= pthread_mutex_trylock(&p->held->mutex.native) != 0;
+	p->under_lock |= !futex_lock_try(&p->held->mutex.native);
 	if (!p->under_lock)
-		pthread_mutex_unlock(&p->held->mutex.native);
+		futex_lock_give(&p->held->mutex.native);
 	p->runs++;
 	if (p->again) {
 		p->again = false;

@@ -71,8 +71,9 @@ static void the_younger_backs_off(void **state)
 	pthread_barrier_wait(&p.barrier);
 	pthread_barrier_wait(&p.barrier);
 	assert_int_equal(dma_resv_lock(&p.b, &ctx), 0);
-	dma_resv_unlock(&p.a);
+	/* In this order: who waits for a then meets nobody at b. */
 	dma_resv_unlock(&p.b);
+	dma_resv_unlock(&p.a);
 	ww_acquire_fini(&ctx);
 	pthread_join(thread, NULL);
 	assert_int_equal(p.younger, -EDEADLK);
