@@ -146,6 +146,7 @@ static const struct dma_buf_importer_ops pages_importer = {
 	.name = "iommufd",
 	.accepts = pages_accepts,
 	.nr_accepts = ARRAY_SIZE(pages_accepts),
+	.pinned = true,
 	.invalidate = pages_invalidate,
 };
 
@@ -153,11 +154,11 @@ static const struct dma_buf_importer_ops pages_importer = {
  * seen by invalidate(). */
 static int pages_map_buffer(struct iopt_pages *p, struct dma_buf *b)
 {
-	const void *ranges;
+	const struct dma_buf_phys_list *ranges;
 	int err;
 
 	dma_buf_lock(b);
-	err = dma_buf_map_locked(p->attachment, &ranges);
+	err = dma_buf_phys_map_locked(p->attachment, &ranges);
 	if (!err) {
 		mutex_lock(&p->lock);
 		p->ranges = ranges;
@@ -257,7 +258,7 @@ static int map_ranges(struct iommu_domain *d, const struct iopt_area *area, cons
 	iova_t iova = area->iova;
 
 	for (size_t i = 0; i < list->nr_ranges && left; i++) {
-		const struct dma_buf_range *r = &list->ranges[i];
+		const struct phys_range *r = &list->ranges[i];
 		uint64_t n;
 		int err;
 

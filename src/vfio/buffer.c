@@ -16,7 +16,7 @@ struct vfio_buffer {
 	struct file *holder;
 	struct dma_buf *buf;
 	struct dma_buf_phys_list list;
-	struct dma_buf_range ranges[];
+	struct phys_range ranges[];
 };
 
 static void client_revoke(struct gate_client *c, bool for_good)
@@ -37,11 +37,11 @@ static void client_restore(struct gate_client *c)
 
 static const struct gate_client_ops client_ops = {.revoke = client_revoke, .restore = client_restore};
 
-static int buffer_map(struct dma_buf_attachment *a, const void **out)
+static int buffer_map(struct dma_buf_attachment *a, const struct dma_buf_phys_list **list)
 {
 	struct vfio_buffer *vb = a->buf->priv;
 
-	*out = &vb->list;
+	*list = &vb->list;
 	return 0;
 }
 
@@ -63,14 +63,14 @@ static void buffer_release(struct dma_buf *b)
 	free(vb);
 }
 
-static const struct dma_buf_match offers[] = {{.type = &dma_buf_type_phys}};
+static const struct dma_buf_phys_ops phys_ops = {.map = buffer_map};
+static const struct dma_buf_match offers[] = {{.type = &dma_buf_type_phys, .ops = &phys_ops}};
 
 static const struct dma_buf_ops buffer_ops = {
 	.name = "vfio_pci_core",
 	.offers = offers,
 	.nr_offers = ARRAY_SIZE(offers),
 	.may_revoke = true,
-	.map = buffer_map,
 	.layout = buffer_layout,
 	.release = buffer_release,
 };
@@ -85,14 +85,14 @@ int vfio_buffer_create(struct vfio_device *v, const struct pci_bar *bar, const s
 	if (!vb)
 		return -ENOMEM;
 	for (size_t i = 0; i < nr; i++) {
-		vb->ranges[i] = (struct dma_buf_range){.pa = bar->base + ranges[i].offset, .len = ranges[i].length};
+		vb->ranges[i] = (struct phys_range){.pa = bar->base + ranges[i].offset, .len = ranges[i].length};
 		size += ranges[i].length;
 	}
 	vb->client.ops = &client_ops;
 	list_init(&vb->client.node);
 	vb->list = (struct dma_buf_phys_list){.ranges = vb->ranges, .nr_ranges = nr, .provider = v->fn};
 	vb->v = v;
-	err = dma_buf_create(&buffer_ops, vb, size, open_flags, !holder, v->trace, &vb->buf);
+	err = dma_buf_create(&buffer_ops, vb, size, open_flags, !holder, v->dma_bufs, &vb->buf);
 	if (err) {
 		free(vb);
 		return err;

@@ -16,6 +16,7 @@
 #include "base/trace.h"
 #include "dmabuf/cpu_mapping.h"
 #include "dmabuf/dmabuf.h"
+#include "dmabuf/type_phys.h"
 #include "file/ns.h"
 #include "iommufd/iommufd.h"
 #include "pci/function.h"
@@ -76,6 +77,7 @@ struct vfio_ioeventfd;
 struct vfio_device {
 	struct pci_function *fn;
 	struct trace *trace;
+	struct dma_buf_registry *dma_bufs;
 	unsigned index;
 	struct ns *ns;
 	struct ns_node *node, *sysfs_dir, *class_link; /* the device node, vfio-dev/, the link in /sys/class */
