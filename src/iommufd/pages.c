@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/trace.h"
+#include "file/kernel.h"
 #include "memory/section.h"
 
 static const struct lock_class pages_lock_class = {.name = "pages", .rank = LOCK_RANK_PAGES};
@@ -162,13 +163,10 @@ static int pages_map_buffer(struct iopt_pages *p, struct dma_buf *b)
 	if (!err) {
 		mutex_lock(&p->lock);
 		p->ranges = ranges;
-		if (!p->ranges->provider && !p->origin.task->next)
-			err = refuse(p->origin.task->trace, -EOPNOTSUPP,
-				     "IOMMU_IOAS_MAP_FILE: the dma-buf of %s; 7.3 maps VFIO's only", b->ops->name);
-		else if (p->ranges->nr_ranges != 1 && !p->origin.task->next)
-			err = refuse(p->origin.task->trace, -EOPNOTSUPP,
-				     "IOMMU_IOAS_MAP_FILE: the dma-buf has %zu ranges; 7.3 maps one",
-				     p->ranges->nr_ranges);
+		if (!p->ranges->provider)
+			err = kernel_check(p->origin.task, NEXT_MAP_FILE_EXPORTERS);
+		else if (p->ranges->nr_ranges != 1)
+			err = kernel_check(p->origin.task, NEXT_MAP_FILE_RANGES);
 		mutex_unlock(&p->lock);
 	}
 	dma_buf_unlock(b);

@@ -15,6 +15,7 @@ struct vfio_buffer {
 	struct vfio_device *v;
 	struct file *holder;
 	struct dma_buf *buf;
+	uint32_t memattr; /* of mmaps to come; buf->resv */
 	struct dma_buf_phys_list list;
 	struct phys_range ranges[];
 };
@@ -106,6 +107,30 @@ int vfio_buffer_create(struct vfio_device *v, const struct pci_bar *bar, const s
 struct dma_buf *vfio_buffer_dma_buf(struct vfio_buffer *vb)
 {
 	return vb->buf;
+}
+
+struct vfio_buffer *vfio_buffer_of(struct dma_buf *b, const struct vfio_device *v)
+{
+	struct vfio_buffer *vb = b->ops == &buffer_ops ? b->priv : NULL;
+
+	return vb && vb->v == v ? vb : NULL;
+}
+
+bool vfio_buffer_revoke(struct vfio_buffer *vb)
+{
+	return pci_gate_revoke_client(&vb->v->fn->gate, &vb->client);
+}
+
+bool vfio_buffer_set_memattr(struct vfio_buffer *vb, uint32_t memattr)
+{
+	bool there;
+
+	dma_buf_lock(vb->buf);
+	there = vb->buf->state != DMA_BUF_REVOKED_FOR_GOOD;
+	if (there)
+		vb->memattr = memattr;
+	dma_buf_unlock(vb->buf);
+	return there;
 }
 
 int vfio_buffer_publish(struct vfio_buffer *vb)
