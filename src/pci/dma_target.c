@@ -11,11 +11,10 @@ static struct pci_function *region_function(const struct phys_region *r)
 	return bar->fn;
 }
 
-static enum dma_status unsupported(struct dma_target *t, const char *rule, struct pci_function *completer)
+static enum dma_status unsupported(struct dma_target *t, const char *rule)
 {
 	t->rule = rule;
 	t->no_route = false;
-	t->completer = completer;
 	return DMA_UNSUPPORTED;
 }
 
@@ -51,7 +50,7 @@ static enum dma_status target_window(struct phys_region *r, uint64_t offset, uin
 		[PHYS_DEVICE] = DMA_TO_MEMORY, [PHYS_REGISTERS] = DMA_TO_REGISTERS, [PHYS_HOLE] = DMA_TO_HOLE};
 
 	if (!pci_gate_is_open(&region_function(r)->gate))
-		return unsupported(t, "the target's memory is not accessible now", region_function(r));
+		return unsupported(t, "the target's memory is not accessible now");
 	t->kind = kinds[r->kind];
 	t->host = r->kind == PHYS_DEVICE ? atomic_load_explicit(&r->host, memory_order_relaxed) + offset : NULL;
 	t->region = r;
@@ -82,7 +81,7 @@ enum dma_status dma_resolve(struct dma_port *p, iova_t iova, uint64_t want, unsi
 		return DMA_FAULT;
 	r = phys_find(fn->root->space, leaf.pa);
 	if (!r)
-		return unsupported(t, "nothing is at that physical address", NULL);
+		return unsupported(t, "nothing is at that physical address");
 	if (r->kind == PHYS_PAGES)
 		return target_pages(r, leaf.pa - r->base, leaf.run_len, t);
 	if (r->kind == PHYS_SYSTEM)
@@ -90,7 +89,7 @@ enum dma_status dma_resolve(struct dma_port *p, iova_t iova, uint64_t want, unsi
 
 	struct pci_route route = pci_route(fn, region_function(r));
 	if (route.kind == PCI_ROUTE_NONE) {
-		unsupported(t, route.rule, NULL);
+		unsupported(t, route.rule);
 		t->no_route = true;
 		return DMA_UNSUPPORTED;
 	}

@@ -99,8 +99,7 @@ struct sched_init_args {
 	uint32_t credit_limit; /* of all jobs on the hardware together */
 	uint64_t timeout_ns;   /* 0: jobs may take for ever */
 	unsigned hang_limit;   /* how often a job may hang before its entity is guilty */
-	/* NULL: own ones. Several schedulers may share each; those that one reset hits share the timeout queue or a
-	 * lock. */
+	/* NULL: own ones. Several may share each; those that one reset hits share the timeout queue, or a lock. */
 	struct work_queue *submit_queue;  /* runs the ops */
 	struct work_queue *timeout_queue; /* runs timedout_job(): never the submit queue */
 };
@@ -123,13 +122,11 @@ struct sched_entity {
 	uint64_t fence_context; /* of scheduled fences; finished ones have the next */
 	uint64_t fence_seq;	/* under the driver's lock (sched_job_arm()) */
 	_Atomic enum sched_priority priority;
-	atomic_bool stopped;	 /* killed: what is pushed ends with -ESRCH */
 	atomic_int error;	 /* of the job that ended last */
 	_Atomic uint64_t pushed; /* jobs; written under the driver's lock */
 	_Atomic uint64_t taken;	 /* written by the worker: those that left the queue */
-	atomic_int state;	 /* of its end: what the worker was told and has done */
-	struct sched_note note;
-	struct list node; /* of its scheduler's list */
+	atomic_bool detached;	 /* the worker's last word */
+	struct list node;	 /* of its scheduler's list, under its lock */
 };
 
 /*
@@ -147,7 +144,7 @@ struct sched_fence {
 
 struct sched_job {
 	struct sched_scheduler *sched;
-	struct sched_entity *entity; /* the submitter's, until sched_job_push(): the entity may go before its jobs */
+	struct sched_entity *entity; /* until sched_job_push(): it may go before its jobs */
 	struct sched_fence *s_fence;
 	uint32_t credits;
 	bool armed;
@@ -159,10 +156,11 @@ struct sched_job {
 	struct dma_fence *inline_dependencies[SCHED_INLINE_DEPENDENCIES];
 
 	/* The worker's. */
-	struct sched_stream *stream;
+	struct sched_stream *stream; /* set by sched_job_init() */
 	unsigned next_dependency;
 	int state, result;
-	struct list node;	/* in the stream: waiting to go, then waiting to end */
+	bool waiting;		/* for a dependency: `cb` is at it, or `note` under way */
+	struct list node;	/* in the stream: to go, then to end */
 	struct list pending;	/* among those on the hardware */
 	uint64_t charged_ns;	/* to the stream's account, before the true time is known */
 	struct dma_fence_cb cb; /* one at a time: a dependency, then the hardware's fence */
@@ -189,7 +187,10 @@ uint64_t sched_entity_flush(struct sched_entity *e, uint64_t timeout_ns);
  * before it. Does not wait for that. Any context.
  */
 void sched_entity_kill(struct sched_entity *e);
-/* Kills it, and returns when the scheduler does not know it any more: its memory is the caller's. Its jobs live on. */
+/*
+ * Kills it, and returns when the scheduler does not know it any more: its memory is the caller's. Its jobs live on. Not
+ * between stop and start; from the ops that run on the worker it may be called.
+ */
 void sched_entity_fini(struct sched_entity *e);
 /* Flush for at most a while, then fini: what closing a file does. */
 void sched_entity_destroy(struct sched_entity *e, uint64_t timeout_ns);

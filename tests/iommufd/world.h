@@ -15,7 +15,6 @@
 #include <linux/iommufd.h>
 
 #include "dmabuf/dmabuf.h"
-#include "dmabuf/type_phys.h"
 #include "fake/task.h"
 #include "iommufd/iommufd.h"
 #include "memory/pinned.h"
@@ -46,7 +45,7 @@ struct world_buffer {
 	struct dma_buf *buf;
 	struct gate_client client;
 	struct world_card *card;
-	struct phys_range ranges[2];
+	struct dma_buf_range ranges[2];
 	struct dma_buf_phys_list list;
 	bool usable; /* under buf->resv */
 	int fd;
