@@ -96,6 +96,8 @@ bool dma_fence_is_later(const struct dma_fence *a, const struct dma_fence *b);
 /* Of a signalled fence Linux tells only that it has signalled: the driver may be gone. */
 const char *dma_fence_driver_name(struct dma_fence *f);
 const char *dma_fence_timeline_name(struct dma_fence *f);
+/* An array or a chain. */
+bool dma_fence_is_container(const struct dma_fence *f);
 /* A fence that has been signalled all along: one reference, or NULL. */
 struct dma_fence *dma_fence_get_stub(void);
 /* Fences alive: for leak checks. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fence/dma_fence_array.h"
 #include "fence/fence_priv.h"
 
 struct dma_resv_entry {
@@ -129,6 +130,8 @@ void dma_resv_add_fence(struct dma_resv *r, struct dma_fence *f, enum dma_resv_u
 	dma_resv_assert_held(r);
 	if (!r->room)
 		lock_assert_failed("a fence is added without room reserved for it", __FILE__, __LINE__);
+	if (dma_fence_is_container(f))
+		lock_assert_failed("an array or a chain is added to a reservation", __FILE__, __LINE__);
 	r->room--;
 	dma_fence_get(f);
 	i = entry_superseded(list, f, usage);
@@ -242,6 +245,31 @@ int dma_resv_get_fences(struct dma_resv *r, enum dma_resv_usage usage, unsigned 
 		to[i] = f;
 	}
 	*fences = to;
+	return 0;
+}
+
+int dma_resv_get_singleton(struct dma_resv *r, enum dma_resv_usage usage, struct dma_fence **out)
+{
+	struct dma_fence_array *array;
+	struct dma_fence **fences;
+	unsigned nr;
+	int rc = dma_resv_get_fences(r, usage, &nr, &fences);
+
+	if (rc)
+		return rc;
+	if (nr <= 1) {
+		*out = nr ? fences[0] : NULL;
+		free(fences);
+		return 0;
+	}
+	array = dma_fence_array_create(nr, fences, dma_fence_context_alloc(1), 1, false);
+	if (!array) {
+		for (unsigned i = 0; i < nr; i++)
+			dma_fence_put(fences[i]);
+		free(fences);
+		return -ENOMEM;
+	}
+	*out = &array->base;
 	return 0;
 }
 

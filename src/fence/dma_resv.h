@@ -69,7 +69,8 @@ void dma_resv_unlock(struct dma_resv *r);
 
 /* Lock held; the room is there until it is let go. -ENOMEM. */
 int dma_resv_reserve_fences(struct dma_resv *r, unsigned nr);
-/* Lock held, room reserved; takes a reference of its own. One of the same context that is older is replaced. */
+/* Lock held, room reserved; takes a reference of its own; no array and no chain (unwrap it). One of the same context
+ * that is older is replaced. */
 void dma_resv_add_fence(struct dma_resv *r, struct dma_fence *f, enum dma_resv_usage usage);
 
 /* What is unsignalled up to a usage. Without the lock: a snapshot, each with a reference. */

@@ -15,6 +15,9 @@ static inline bool fence_flag_signaled(const struct dma_fence *f)
 /* The lock held. Asks the driver, once, to see to it that the fence signals. False: it has signalled. */
 bool fence_enable_locked(struct dma_fence *f);
 
+/* A fence that has signalled at that time. */
+struct dma_fence *fence_stub_at(uint64_t timestamp_ns);
+
 /* futex(2) on a word of this process. deadline_ns: CLOCK_MONOTONIC, UINT64_MAX: none. 0, -ETIMEDOUT, -EINTR, -EAGAIN.
  */
 int fence_futex_wait(_Atomic unsigned *word, unsigned seen, uint64_t deadline_ns);
