@@ -34,8 +34,8 @@ struct trace *trace_create(bool timeline)
 	t->timeline = timeline;
 	t->start_ns = trace_now();
 	for (unsigned i = 0; i < TRACE_SHARDS; i++)
-		mutex_init(&t->shards[i].lock, &shard_class);
-	mutex_init(&t->report_lock, &report_class);
+		spin_lock_init(&t->shards[i].lock, &shard_class);
+	spin_lock_init(&t->report_lock, &report_class);
 	return t;
 }
 
@@ -45,7 +45,7 @@ static void chunks_free(struct trace_shard *shard)
 		next = chunk->next;
 		munmap(chunk, TRACE_CHUNK_SIZE);
 	}
-	mutex_fini(&shard->lock);
+	spin_lock_fini(&shard->lock);
 }
 
 void trace_destroy(struct trace *t)
@@ -64,7 +64,7 @@ void trace_destroy(struct trace *t)
 		next = object->next;
 		free(object);
 	}
-	mutex_fini(&t->report_lock);
+	spin_lock_fini(&t->report_lock);
 	free(t);
 }
 
@@ -82,7 +82,7 @@ static struct trace_event *event_room(struct trace *t, struct trace_shard *shard
 {
 	struct trace_chunk *chunk = shard->last;
 
-	mutex_assert_held(&shard->lock);
+	spin_assert_held(&shard->lock);
 	if (!chunk || sizeof(*chunk) + chunk->used + len > TRACE_CHUNK_SIZE) {
 		if (__atomic_fetch_add(&t->nr_chunks, 1, __ATOMIC_RELAXED) >= TRACE_MAX_CHUNKS)
 			return NULL;
@@ -113,7 +113,7 @@ static void record(struct trace *t, enum trace_kind kind, const char *device, co
 	struct trace_event *e = NULL;
 
 	len = align_up(len, 8);
-	mutex_lock(&shard->lock);
+	spin_lock_irq(&shard->lock);
 	if (len <= UINT16_MAX)
 		e = event_room(t, shard, len);
 	if (e) {
@@ -122,7 +122,7 @@ static void record(struct trace *t, enum trace_kind kind, const char *device, co
 	} else {
 		__atomic_fetch_add(&t->dropped, 1, __ATOMIC_RELAXED);
 	}
-	mutex_unlock(&shard->lock);
+	spin_unlock_irq(&shard->lock);
 }
 
 void trace_complete(struct trace *t, enum trace_kind kind, const char *device, const char *name, uint64_t start_ns,
@@ -160,7 +160,7 @@ static struct trace_rule *rule_find(struct trace *t, int err, const char *fmt)
 	unsigned bucket = (unsigned)-err;
 	struct trace_rule *rule;
 
-	mutex_assert_held(&t->report_lock);
+	spin_assert_held(&t->report_lock);
 	for (const char *c = fmt; *c; c++)
 		bucket = bucket * 31 + (unsigned char)*c;
 	bucket %= RULE_BUCKETS;
@@ -186,13 +186,13 @@ int refuse(struct trace *t, int err, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	mutex_lock(&t->report_lock);
+	spin_lock_irq(&t->report_lock);
 	rule = rule_find(t, err, fmt);
 	if (rule) {
 		rule->count++;
 		memcpy(rule->newest, text, sizeof(text));
 	}
-	mutex_unlock(&t->report_lock);
+	spin_unlock_irq(&t->report_lock);
 	if (t->timeline)
 		record(t, TRACE_CALL, "", "refused", trace_now(), TRACE_INSTANT, text);
 	return err;
@@ -204,7 +204,7 @@ void trace_count(struct trace *t, const char *name, int delta)
 
 	if (!t)
 		return;
-	mutex_lock(&t->report_lock);
+	spin_lock_irq(&t->report_lock);
 	for (object = t->objects; object; object = object->next)
 		if (object->name == name || !strcmp(object->name, name))
 			break;
@@ -220,5 +220,5 @@ void trace_count(struct trace *t, const char *name, int delta)
 		object->peak = MAX(object->peak, object->live);
 		object->born += delta > 0 ? (uint64_t)delta : 0;
 	}
-	mutex_unlock(&t->report_lock);
+	spin_unlock_irq(&t->report_lock);
 }

@@ -171,7 +171,7 @@ static void out_event(struct out *o, const struct trace *t, const struct trace_e
 
 static void out_shard(struct out *o, const struct trace *t, struct trace_shard *shard, struct devices *devices)
 {
-	mutex_lock(&shard->lock);
+	spin_lock_irq(&shard->lock);
 	for (const struct trace_chunk *chunk = shard->first; chunk; chunk = chunk->next) {
 		const struct trace_event *e;
 
@@ -180,7 +180,7 @@ static void out_shard(struct out *o, const struct trace *t, struct trace_shard *
 			out_event(o, t, e, devices);
 		}
 	}
-	mutex_unlock(&shard->lock);
+	spin_unlock_irq(&shard->lock);
 }
 
 static void out_process_name(struct out *o, const char *separator, int pid, const char *name)
@@ -251,13 +251,13 @@ int trace_write_report(struct trace *t, int fd)
 
 	if (!t)
 		return 0;
-	mutex_lock(&t->report_lock);
+	spin_lock_irq(&t->report_lock);
 	out_format(&o, "{\"objects\":[");
 	out_objects(&o, t);
 	out_format(&o, "\n],\"refusals\":[");
 	out_refusals(&o, t);
 	out_format(&o, "\n]}\n");
-	mutex_unlock(&t->report_lock);
+	spin_unlock_irq(&t->report_lock);
 	out_flush(&o);
 	return o.err;
 }

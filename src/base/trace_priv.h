@@ -34,7 +34,7 @@ struct trace_chunk {
 
 /* Threads are spread over the shards, so that they rarely meet. */
 struct trace_shard {
-	struct mutex lock;
+	struct spinlock lock;		  /* recording is allowed in any context */
 	struct trace_chunk *first, *last; /* guarded by lock */
 };
 
@@ -60,7 +60,7 @@ struct trace {
 	uint32_t nr_chunks; /* atomic */
 	uint64_t dropped;   /* atomic: events there was no room for */
 
-	struct mutex report_lock;
+	struct spinlock report_lock;
 	struct trace_rule *rules[RULE_BUCKETS]; /* guarded by report_lock */
 	struct trace_object *objects;		/* guarded by report_lock */
 };

@@ -177,9 +177,9 @@ static void ask_to_close(struct vfio_device *v)
 {
 	mutex_lock(&v->lock);
 	if (v->owner && v->owner->bound) {
-		mutex_lock(&v->irqs.trigger_lock);
+		spin_lock_irq(&v->irqs.trigger_lock);
 		vfio_trigger_signal(&v->irqs.request);
-		mutex_unlock(&v->irqs.trigger_lock);
+		spin_unlock_irq(&v->irqs.trigger_lock);
 	}
 	mutex_unlock(&v->lock);
 }

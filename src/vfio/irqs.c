@@ -40,10 +40,10 @@ static void irq_handler(void *arg, unsigned vector)
 {
 	struct vfio_irqs *irqs = &((struct vfio_device *)arg)->irqs;
 
-	mutex_lock(&irqs->trigger_lock);
+	spin_lock(&irqs->trigger_lock);
 	if (vector < irqs->nr_triggers)
 		vfio_trigger_signal(&irqs->triggers[vector]);
-	mutex_unlock(&irqs->trigger_lock);
+	spin_unlock(&irqs->trigger_lock);
 }
 
 static void intx_signal_locked(struct vfio_irqs *irqs)
@@ -58,17 +58,17 @@ static void intx_handler(void *arg, unsigned vector)
 {
 	struct vfio_irqs *irqs = &((struct vfio_device *)arg)->irqs;
 
-	mutex_lock(&irqs->trigger_lock);
+	spin_lock(&irqs->trigger_lock);
 	if (irqs->nr_triggers)
 		intx_signal_locked(irqs);
-	mutex_unlock(&irqs->trigger_lock);
+	spin_unlock(&irqs->trigger_lock);
 }
 
 static void intx_set_masked(struct vfio_device *v, bool masked)
 {
-	mutex_lock(&v->irqs.trigger_lock);
+	spin_lock_irq(&v->irqs.trigger_lock);
 	v->irqs.intx_masked = masked;
-	mutex_unlock(&v->irqs.trigger_lock);
+	spin_unlock_irq(&v->irqs.trigger_lock);
 }
 
 /* A line that rises in between is signalled by its handler, one that was up all the time here: once in either case. */
@@ -77,10 +77,10 @@ static void intx_unmask(struct vfio_device *v)
 	intx_set_masked(v, false);
 	if (!pci_intx_pending(v->fn))
 		return;
-	mutex_lock(&v->irqs.trigger_lock);
+	spin_lock_irq(&v->irqs.trigger_lock);
 	if (v->irqs.nr_triggers)
 		intx_signal_locked(&v->irqs);
-	mutex_unlock(&v->irqs.trigger_lock);
+	spin_unlock_irq(&v->irqs.trigger_lock);
 }
 
 static void intx_unmask_event(void *arg)
@@ -127,10 +127,10 @@ static struct vfio_trigger trigger_swap(struct vfio_irqs *irqs, struct vfio_trig
 {
 	struct vfio_trigger old;
 
-	mutex_lock(&irqs->trigger_lock);
+	spin_lock_irq(&irqs->trigger_lock);
 	old = *slot;
 	*slot = tr;
-	mutex_unlock(&irqs->trigger_lock);
+	spin_unlock_irq(&irqs->trigger_lock);
 	return old;
 }
 
@@ -153,10 +153,10 @@ static int triggers_alloc(struct vfio_irqs *irqs, unsigned nr)
 
 	if (!triggers)
 		return -ENOMEM;
-	mutex_lock(&irqs->trigger_lock);
+	spin_lock_irq(&irqs->trigger_lock);
 	irqs->triggers = triggers;
 	irqs->nr_triggers = nr;
-	mutex_unlock(&irqs->trigger_lock);
+	spin_unlock_irq(&irqs->trigger_lock);
 	return 0;
 }
 
@@ -165,10 +165,10 @@ static void triggers_free(struct vfio_irqs *irqs)
 	struct vfio_trigger *triggers = irqs->triggers;
 	unsigned nr = irqs->nr_triggers;
 
-	mutex_lock(&irqs->trigger_lock);
+	spin_lock_irq(&irqs->trigger_lock);
 	irqs->triggers = NULL;
 	irqs->nr_triggers = 0;
-	mutex_unlock(&irqs->trigger_lock);
+	spin_unlock_irq(&irqs->trigger_lock);
 	for (unsigned i = 0; i < nr; i++)
 		vfio_trigger_put(&triggers[i]);
 	free(triggers);
@@ -336,9 +336,9 @@ static int intx_trigger_locked(struct vfio_device *v, const struct irq_request *
 	if (irqs->kind != PCI_IRQ_INTX)
 		return irq_refuse(r, -EINVAL, "INTx is not on");
 	if ((r->flags & VFIO_IRQ_SET_DATA_NONE) || r->bools[0]) {
-		mutex_lock(&irqs->trigger_lock);
+		spin_lock_irq(&irqs->trigger_lock);
 		vfio_trigger_signal(&irqs->triggers[0]);
-		mutex_unlock(&irqs->trigger_lock);
+		spin_unlock_irq(&irqs->trigger_lock);
 	}
 	return 0;
 }
@@ -394,11 +394,11 @@ static int msi_trigger_locked(struct vfio_device *v, const struct irq_request *r
 		return irqs->kind == kind ? msi_set_block_locked(v, r) : msi_enable_locked(v, r, kind);
 	if (irqs->kind != kind)
 		return irq_refuse(r, -EINVAL, "this kind is not on");
-	mutex_lock(&irqs->trigger_lock);
+	spin_lock_irq(&irqs->trigger_lock);
 	for (uint32_t i = 0; i < r->count && r->start + i < irqs->nr_triggers; i++)
 		if ((r->flags & VFIO_IRQ_SET_DATA_NONE) || r->bools[i])
 			vfio_trigger_signal(&irqs->triggers[r->start + i]);
-	mutex_unlock(&irqs->trigger_lock);
+	spin_unlock_irq(&irqs->trigger_lock);
 	return 0;
 }
 
@@ -544,7 +544,7 @@ void vfio_irqs_init(struct vfio_device *v)
 {
 	memset(&v->irqs, 0, sizeof(v->irqs));
 	mutex_init(&v->irqs.lock, &irqs_class);
-	mutex_init(&v->irqs.trigger_lock, &trigger_class);
+	spin_lock_init(&v->irqs.trigger_lock, &trigger_class);
 }
 
 void vfio_irqs_fini(struct vfio_device *v)
@@ -558,6 +558,6 @@ void vfio_irqs_fini(struct vfio_device *v)
 	unmask_drop(&unmask);
 	vfio_trigger_put(&v->irqs.error);
 	vfio_trigger_put(&v->irqs.request);
-	mutex_fini(&v->irqs.trigger_lock);
+	spin_lock_fini(&v->irqs.trigger_lock);
 	mutex_fini(&v->irqs.lock);
 }

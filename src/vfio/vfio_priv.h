@@ -65,7 +65,7 @@ struct vfio_irqs {
 	struct vfio_trigger error, request;
 	bool intx_off; /* COMMAND.INTX_DISABLE, as the program sees it */
 
-	struct mutex trigger_lock;     /* LOCK_RANK_LEAF: taken by the handler; guards the next group */
+	struct spinlock trigger_lock;  /* LOCK_RANK_LEAF: taken by the handler; guards the next group */
 	struct vfio_trigger *triggers; /* one a vector */
 	unsigned nr_triggers;
 	bool intx_masked; /* the line was signalled and waits to be unmasked, or is masked */
