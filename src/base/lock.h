@@ -3,9 +3,9 @@
  * Mutexes and reader-writer locks that know their place in the global order. Anyone may include this.
  *
  * A lock belongs to a class, a class has a rank. A thread may only take a lock whose rank is higher than every rank it
- * holds; two locks of one class only where the class says so (`nests`: in order of address). docs/locking.md is the
- * order in words. Builds with BARTER_DEBUG check it at every acquisition and abort with both names; other builds pay
- * nothing for it.
+ * holds; two locks of one class only where the class says so (`nests`). A class may do without a rank: then no order is
+ * declared, and it is held to the one in which it was taken first. docs/locking.md is the order in words. Builds with
+ * BARTER_DEBUG check all this at every acquisition (base/lock_check.h); other builds pay nothing for it.
  *
  * None of these may be taken in a signal handler, but for one that handles a fault of the program's own instruction:
  * such a thread holds no lock of ours.
@@ -16,10 +16,12 @@
 #include <pthread.h>
 
 #include "base/futex_lock.h"
+#include "base/lock_check.h"
 #include "base/types.h"
 
 /* Outermost first. The gaps leave room. */
 enum lock_rank {
+	LOCK_RANK_NONE,			/* no declared order: what is seen first is the order */
 	LOCK_RANK_MACHINE = 50,		/* which driver has which function */
 	LOCK_RANK_VFIO_DEVICE = 100,	/* open, bind and attach state of one VFIO device */
 	LOCK_RANK_IOMMUFD_GROUP = 120,	/* which context owns an IOMMU group, what its devices are attached to */
@@ -55,98 +57,6 @@ struct lock_class {
 	enum { LOCK_NESTS_NOT, LOCK_NESTS_BY_ADDRESS, LOCK_NESTS_BACKING_OFF } nests;
 };
 
-/*
- * What code runs as. A thread is in process context unless it says otherwise; contexts nest (an interrupt comes while a
- * worker runs).
- */
-enum lock_context {
-	LOCK_CONTEXT_PROCESS,	/* a call of the program */
-	LOCK_CONTEXT_WORKER,	/* a work queue's or a device's thread: may wait, holds nothing of a caller */
-	LOCK_CONTEXT_INTERRUPT, /* interrupt-like: delivery of an interrupt, a fence's callback */
-};
-
-/*
- * What the checker must know beside locks. All are free in builds without BARTER_DEBUG.
- *
- * lock_context_enter() returns the context that was, for lock_context_leave(). lock_irqs_off() and _on() nest.
- * lock_may_fault(): here a program's memory may be touched and a fault may wait for what revokes.
- * lock_may_wait_fence(): here a fence may be waited for. lock_signalling_begin() and _end() bracket code that a fence's
- * signal depends on: in it nothing may be taken under which someone waits for a fence.
- */
-#ifdef BARTER_DEBUG
-enum lock_context lock_context_enter(enum lock_context context);
-void lock_context_leave(enum lock_context previous);
-enum lock_context lock_context_now(void);
-void lock_irqs_off(void);
-void lock_irqs_on(void);
-void lock_may_fault(const char *where);
-void lock_may_wait_fence(const char *where);
-void lock_signalling_begin(const char *where);
-void lock_signalling_end(void);
-#else
-static inline enum lock_context lock_context_enter(enum lock_context context)
-{
-	return context;
-}
-static inline void lock_context_leave(enum lock_context previous)
-{
-	(void)previous;
-}
-static inline enum lock_context lock_context_now(void)
-{
-	return LOCK_CONTEXT_PROCESS;
-}
-static inline void lock_irqs_off(void)
-{
-}
-static inline void lock_irqs_on(void)
-{
-}
-static inline void lock_may_fault(const char *where)
-{
-	(void)where;
-}
-static inline void lock_may_wait_fence(const char *where)
-{
-	(void)where;
-}
-static inline void lock_signalling_begin(const char *where)
-{
-	(void)where;
-}
-static inline void lock_signalling_end(void)
-{
-}
-#endif
-
-#ifdef BARTER_DEBUG
-void lock_check_acquire(const struct lock_class *class, const void *lock);
-void lock_check_release(const struct lock_class *class, const void *lock);
-bool lock_check_held(const void *lock);
-/* A point where no core lock may be held: before a copy from or to a program, before waiting for another thread. */
-void lock_check_none_held(const char *where);
-#else
-static inline void lock_check_acquire(const struct lock_class *class, const void *lock)
-{
-	(void)class;
-	(void)lock;
-}
-static inline void lock_check_release(const struct lock_class *class, const void *lock)
-{
-	(void)class;
-	(void)lock;
-}
-static inline bool lock_check_held(const void *lock)
-{
-	(void)lock;
-	return true;
-}
-static inline void lock_check_none_held(const char *where)
-{
-	(void)where;
-}
-#endif
-
 void lock_assert_failed(const char *what, const char *file, int line) __attribute__((noreturn));
 
 struct mutex {
@@ -166,11 +76,22 @@ static inline void mutex_fini(struct mutex *m)
 		lock_assert_failed("a mutex is destroyed while it is held", __FILE__, __LINE__);
 }
 
-static inline void mutex_lock(struct mutex *m)
+static inline void mutex_lock_at(struct mutex *m, struct lock_at at)
 {
-	lock_check_acquire(m->class, m);
+	lock_check_acquire_at(m->class, m, at);
 	futex_lock_take(&m->native);
 }
+
+static inline bool mutex_trylock_at(struct mutex *m, struct lock_at at)
+{
+	if (!futex_lock_try(&m->native))
+		return false;
+	lock_check_tried_at(m->class, m, at);
+	return true;
+}
+
+#define mutex_lock(m) mutex_lock_at(m, LOCK_AT)
+#define mutex_trylock(m) mutex_trylock_at(m, LOCK_AT)
 
 static inline void mutex_unlock(struct mutex *m)
 {
@@ -200,17 +121,21 @@ static inline void rwlock_fini(struct rwlock *l)
 	pthread_rwlock_destroy(&l->native);
 }
 
-static inline void rwlock_read_lock(struct rwlock *l)
+static inline void rwlock_read_lock_at(struct rwlock *l, struct lock_at at)
 {
-	lock_check_acquire(l->class, l);
+	lock_check_acquire_at(l->class, l, at);
 	pthread_rwlock_rdlock(&l->native);
 }
 
-static inline void rwlock_write_lock(struct rwlock *l)
+static inline void rwlock_write_lock_at(struct rwlock *l, struct lock_at at)
 {
-	lock_check_acquire(l->class, l);
+	lock_check_acquire_at(l->class, l, at);
 	pthread_rwlock_wrlock(&l->native);
 }
+
+/* A reader must not read again: a writer may be waiting in between. */
+#define rwlock_read_lock(l) rwlock_read_lock_at(l, LOCK_AT)
+#define rwlock_write_lock(l) rwlock_write_lock_at(l, LOCK_AT)
 
 static inline void rwlock_unlock(struct rwlock *l)
 {
@@ -253,10 +178,10 @@ static inline void spin_lock_fini(struct spinlock *l)
 }
 
 /* In any context. Interrupts-off regions nest. */
-static inline void spin_lock_irq(struct spinlock *l)
+static inline void spin_lock_irq_at(struct spinlock *l, struct lock_at at)
 {
 	lock_irqs_off();
-	mutex_lock(&l->mutex);
+	mutex_lock_at(&l->mutex, at);
 	spin_state.held++;
 }
 
@@ -267,10 +192,10 @@ static inline void spin_unlock_irq(struct spinlock *l)
 	spin_let_go();
 }
 
-/* Where interrupts are off already, or in interrupt context. The checker objects to it anywhere else. */
-static inline void spin_lock(struct spinlock *l)
+/* Where interrupts are off already, or in interrupt context; anywhere else if no interrupt ever takes the class. */
+static inline void spin_lock_at(struct spinlock *l, struct lock_at at)
 {
-	mutex_lock(&l->mutex);
+	mutex_lock_at(&l->mutex, at);
 	spin_state.held++;
 }
 
@@ -279,6 +204,9 @@ static inline void spin_unlock(struct spinlock *l)
 	mutex_unlock(&l->mutex);
 	spin_let_go();
 }
+
+#define spin_lock_irq(l) spin_lock_irq_at(l, LOCK_AT)
+#define spin_lock(l) spin_lock_at(l, LOCK_AT)
 
 #define spin_assert_held(l) mutex_assert_held(&(l)->mutex)
 

@@ -21,7 +21,9 @@ static void *thread_main(void *arg)
 	free(arg);
 	pthread_setname_np(pthread_self(), s.name);
 	lock_context_enter(LOCK_CONTEXT_WORKER);
-	return s.start(s.arg);
+	arg = s.start(s.arg);
+	lock_check_none_held("the end of a thread");
+	return arg;
 }
 
 static struct thread_start *thread_start_create(const char *name, void *(*start)(void *arg), void *arg)
