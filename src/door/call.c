@@ -337,22 +337,26 @@ static int64_t dispatch(const struct call *c)
 	return result == DOOR_NOT_OURS ? mm_call(c->nr, c->a) : result;
 }
 
+static int64_t call_run(const struct call *c)
+{
+	unsigned nr_locks = lock_check_nr_held();
+	door_enter();
+	int64_t result = dispatch(c);
+	lock_check_still_held(nr_locks, "the return to the program");
+	door_leave();
+	return result;
+}
+
 int64_t door_call(struct task *t, long nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3,
 		  unsigned long a4, unsigned long a5)
 {
 	struct call c = {.task = t, .nr = nr, .a = {a0, a1, a2, a3, a4, a5}};
-	door_enter();
-	int64_t result = dispatch(&c);
-	door_leave();
-	return result;
+	return call_run(&c);
 }
 
 int64_t door_call_walk(struct task *t, long nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3,
 		       unsigned long a4, unsigned long a5)
 {
 	struct call c = {.task = t, .nr = nr, .a = {a0, a1, a2, a3, a4, a5}, .walk = true};
-	door_enter();
-	int64_t result = dispatch(&c);
-	door_leave();
-	return result;
+	return call_run(&c);
 }

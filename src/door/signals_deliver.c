@@ -141,6 +141,16 @@ static void put_off(int sig, siginfo_t *info, ucontext_t *uc)
 	*mask = ~(uint64_t)SIGNALS_OWNED;
 }
 
+static bool register_fault(siginfo_t *info, ucontext_t *uc)
+{
+	bool handled;
+
+	lock_fault_begin("a store to a register");
+	handled = trap_handle(info, uc);
+	lock_fault_end();
+	return handled;
+}
+
 void signals_on_owned(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
@@ -148,7 +158,7 @@ void signals_on_owned(int sig, siginfo_t *info, void *context)
 	if (is_fault(info)) {
 		if ((sig == SIGSEGV || sig == SIGBUS) && (uaccess_fixup(uc) || pin_fixup(info, uc)))
 			return;
-		if (sig == SIGSEGV && trap_handle(info, uc))
+		if (sig == SIGSEGV && register_fault(info, uc))
 			return;
 	} else if (door_thread.inside && !door_thread.deferred) {
 		put_off(sig, info, uc);

@@ -132,11 +132,13 @@ struct cpu_mapping_ops {
 
 static inline int copy_from_task(struct task *t, void *dst, uaddr_t src, size_t len)
 {
+	lock_may_fault("copy_from_task");
 	return t->ops->copy_from(t, dst, src, len);
 }
 
 static inline int copy_to_task(struct task *t, uaddr_t dst, const void *src, size_t len)
 {
+	lock_may_fault("copy_to_task");
 	return t->ops->copy_to(t, dst, src, len);
 }
 

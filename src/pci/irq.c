@@ -62,11 +62,15 @@ static void deliver(struct pci_function *fn, const char *kind, unsigned vector)
 {
 	struct pci_irq_state *s = fn->irq;
 
+	enum lock_context before;
+
 	if (vector >= s->nr || !s->handler)
 		return;
 	if (trace_enabled(fn->root->trace))
 		trace_instant(fn->root->trace, TRACE_IRQ, fn->name, kind, "vector=%u", vector);
+	before = lock_context_enter(LOCK_CONTEXT_INTERRUPT);
 	s->handler(s->arg, vector);
+	lock_context_leave(before);
 }
 
 static void raise_msix(struct pci_function *fn, unsigned vector)
