@@ -49,11 +49,12 @@ conformance: setup all ## the kernel's own selftests over barter
 	@tools/setup conformance
 	@tools/conformance $(ARGS)
 
-check: ## layers, formatting, and that docs/sources.md names what exists
+check: ## layers, formatting, and that the docs name what exists
 	@tools/setup check
 	@tools/check-layers
 	@tools/check-format
 	@tools/check-sources
+	@tools/check-next
 
 install: all ## install (PREFIX and the like: meson configure)
 	meson install -C $(BUILD)

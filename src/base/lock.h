@@ -32,6 +32,7 @@ enum lock_rank {
 	LOCK_RANK_VFIO_IRQ = 350,	/* interrupt set-up of one VFIO device */
 	LOCK_RANK_VFIO_MEMORY = 380,	/* BAR accesses of one VFIO device against what turns them off */
 	LOCK_RANK_GATE = 400,		/* one PCI function's gate and the buffers behind it */
+	LOCK_RANK_BUFFERS = 450,	/* the list of a machine's dma-bufs */
 	LOCK_RANK_RESERVATION = 500,	/* one buffer: its attachments and revoked state, its fences */
 	LOCK_RANK_PAGES = 600,		/* one pages object: the domains it is mapped in */
 	LOCK_RANK_DOMAIN = 700,		/* one IO page table, writers only */

@@ -38,11 +38,7 @@ const struct dma_limits *dma_device_limits(const struct dma_device *d);
  * address. -EREMOTEIO: the topology does not route it (refused with the rule). -ENOMEM, -ENOSPC. May be called under a
  * reservation lock. A driver that maps several ranges as one passes them as a list: contiguous in the IOVA space.
  */
-struct dma_phys_range {
-	phys_t pa;
-	uint64_t len;
-};
-int dma_map_phys(struct dma_device *d, const struct dma_phys_range *ranges, size_t nr, struct pci_function *provider,
+int dma_map_phys(struct dma_device *d, const struct phys_range *ranges, size_t nr, struct pci_function *provider,
 		 unsigned prot, dma_addr_t *addr);
 /*
  * Unreachable for sections that open from now on; no drain, so that a revoke drains once for all. The address may be

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "base/trace.h"
+#include "dmabuf/type_phys.h"
 
 struct buffer_mapping {
 	struct cpu_mapping m;
@@ -81,7 +82,7 @@ static ssize_t extents_build(const struct dma_buf_phys_list *list, struct phys_s
 	ssize_t nr = 0;
 
 	for (size_t i = 0; i < list->nr_ranges && len; i++) {
-		const struct dma_buf_range *range = &list->ranges[i];
+		const struct phys_range *range = &list->ranges[i];
 
 		while (len && offset < range->len) {
 			phys_t pa = range->pa + offset;

@@ -3,24 +3,29 @@
  * Buffers and attachments: how device memory is shared (SPEC S1-S4, S7).
  *
  * A buffer (struct dma_buf) is device memory that can be mapped by anyone. An attachment is the only edge by which it
- * reaches a user: an IOAS area, a CPU mapping, later a scatterlist importer. It is a match between what the exporter
- * offers and what the importer accepts (types are objects, compared by address), and has one invalidate().
+ * reaches a user: an IOAS area, a CPU mapping, a device that a driver inside barter programs. It is a match between
+ * what the exporter offers and what the importer accepts (dmabuf/mapping_type.h), and has one invalidate().
  *
  * The contract, call by call ("resv" is the buffer's reservation lock, dma_buf_lock()):
- *   dma_buf_attach()    without resv. May be refused: no common type (-EOPNOTSUPP); the exporter may revoke and the
- *                       importer has no invalidate (-EOPNOTSUPP); revoked (-ENODEV), but for an importer that has
- *                       restored(), which may wait out a revocation for now.
+ *   dma_buf_attach()    without resv. May be refused: no type that suits both (-EOPNOTSUPP); the exporter may revoke
+ *                       and the importer has no invalidate (-EOPNOTSUPP); the exporter cannot pin (what it says);
+ *                       revoked (-ENODEV), but for an importer that has restored(), which may wait out a revocation for
+ *                       now.
  *   map, unmap          with resv held. What map returns holds until the next invalidate or unmap.
- *   invalidate()        called by the exporter's revoke with resv held (and its gate). The importer drops its mapping:
- *                       its leaves or pages are gone when it returns; it must not wait for DMA (the gate drains once,
- *                       after all importers) and must not detach. It may not take an IOAS lock.
+ *   invalidate()        called by the exporter's revoke or move with resv held (and its gate). The importer drops its
+ *                       mapping: its leaves or pages are gone when it returns; it must not wait for DMA (the gate
+ *                       drains once, after all importers) and must not detach. It may not take an IOAS lock.
  *   restored()          called by the exporter's restore, under the same locks.
  *   dma_buf_detach()    without resv. After it no callback comes.
  *   ops->release()      when the last reference to the file is gone; no attachment exists then.
  *
  * State is tested and the mapping inserted under one hold of resv.
  *
- * Who may include this: dmabuf/, iommufd/, vfio/ and later importers.
+ * Three kinds of importers: dynamic ones let go in invalidate and map again when they need to; pinned revocable ones
+ * (iommufd: its devices cannot fault) let go in invalidate and lose what they had; static ones have no invalidate.
+ * While one of the latter two is attached the buffer is pinned: it may be revoked, if it may at all, but never moved.
+ *
+ * Who may include this: dmabuf/, iommufd/, vfio/, heap/, drm/ and other importers.
  */
 #ifndef BARTER_DMABUF_DMABUF_H
 #define BARTER_DMABUF_DMABUF_H
@@ -30,50 +35,31 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/types.h"
+#include "dmabuf/mapping_type.h"
+#include "dmabuf/registry.h"
 #include "file/file.h"
 #include "memory/phys.h"
 
 struct dma_buf;
 struct dma_buf_attachment;
-
-/* An interconnect. Defined anywhere; its address is its identity. */
-struct dma_buf_mapping_type {
-	const char *name;
-};
-
-/* Physical ranges and the provider that owns them; for importers that program an IOMMU or page tables themselves. */
-extern const struct dma_buf_mapping_type dma_buf_type_phys;
-
-struct pci_function;
-
-struct dma_buf_range {
-	phys_t pa;
-	uint64_t len;
-};
-
-/* dma_buf_type_phys: what map() gives. Owned by the exporter, stable until invalidate or unmap. */
-struct dma_buf_phys_list {
-	const struct dma_buf_range *ranges;
-	size_t nr_ranges;
-	struct pci_function *provider; /* whose memory it is; NULL: system memory */
-};
-
-/* One entry of an ordered offer or acceptance. */
-struct dma_buf_match {
-	const struct dma_buf_mapping_type *type;
-	const void *data; /* the type's; copied into the attachment when the type says how long it is */
-	size_t data_len;
-};
+struct dma_buf_registry;
+struct dma_buf_phys_list;
+struct dma_buf_sgt_ops;
 
 struct dma_buf_ops {
 	const char *name; /* exporter, for bufinfo and the report */
-	/* What the exporter offers, best first. */
+	/* What the exporter offers, best first, when it is the same for each of its buffers: see dma_buf.offers. */
 	const struct dma_buf_match *offers;
 	size_t nr_offers;
+	/* For exporters that know no mapping types, instead of offers: a scatterlist of system memory. */
+	const struct dma_buf_sgt_ops *sgt;
 	bool may_revoke;
-	/* resv held. -ENODEV while revoked. *out by type. */
-	int (*map)(struct dma_buf_attachment *a, const void **out);
-	void (*unmap)(struct dma_buf_attachment *a);
+	/*
+	 * resv held. The first pin: the memory stays where it is from now on, or -errno. The last one has gone. May be
+	 * NULL: it never moves.
+	 */
+	int (*pin)(struct dma_buf *b);
+	void (*unpin)(struct dma_buf *b);
 	/*
 	 * Where the memory lies whenever it is usable, for exporters that never move it: asked while revoked, too, so
 	 * that a CPU mapping can be made that comes to life later. Lives as long as the buffer. NULL: no CPU mappings.
@@ -86,8 +72,12 @@ struct dma_buf_ops {
 
 struct dma_buf_importer_ops {
 	const char *name;
+	/* What the importer accepts, in any order, when it is the same for each of its attachments. */
 	const struct dma_buf_match *accepts;
 	size_t nr_accepts;
+	/* It has invalidate, but its devices cannot fault: memory that moves would be as good as lost. */
+	bool pinned;
+	/* NULL: static, cannot give the memory back before it is done with it. */
 	void (*invalidate)(struct dma_buf_attachment *a);
 	/* The memory is usable again (never after one for good). NULL: the importer maps anew when asked to. */
 	void (*restored)(struct dma_buf_attachment *a);
@@ -101,9 +91,16 @@ struct dma_buf {
 	uint64_t size;
 	struct file *file; /* NULL: an internal buffer (a CPU mapping's), which has no fd and is not counted by it */
 	struct trace *trace;
+	struct dma_buf_registry *registry; /* may be NULL */
+	struct list registered;		   /* the registry's lock */
+	/* ops->offers, or the exporter's own for this buffer: set before anyone attaches, lives as long as the buffer.
+	 */
+	const struct dma_buf_match *offers;
+	size_t nr_offers;
 	struct mutex resv; /* LOCK_RANK_RESERVATION; guards all below */
 	struct list attachments;
 	enum dma_buf_state state;
+	unsigned nr_pins;
 	bool named;
 	char name[DMA_BUF_NAME_LEN]; /* DMA_BUF_SET_NAME */
 };
@@ -112,22 +109,32 @@ struct dma_buf_attachment {
 	struct dma_buf *buf;
 	const struct dma_buf_importer_ops *ops;
 	void *priv;
-	struct list node;			 /* buf->resv */
-	const struct dma_buf_mapping_type *type; /* immutable */
-	void *match_data;			 /* the copy; immutable */
-	bool mapped;				 /* buf->resv */
+	/* buf->resv */
+	struct list node;
+	const struct dma_buf_mapping_type *type; /* to be used, or used; changes by dma_buf_fall_back_locked() only */
+	bool mapped;
+	const void *mapping; /* the type's */
+	unsigned nr_pins;
+	unsigned chosen; /* whose type it is */
+	/* The types that either side named: the exporter's in its order, then the rest. */
+	unsigned nr_candidates; /* immutable */
+	struct dma_buf_candidate candidates[];
 };
 
 /* Makes a buffer with a file of one reference (with_file) or without. Nothing is visible yet. -ENOMEM. */
 int dma_buf_create(const struct dma_buf_ops *ops, void *priv, uint64_t size, int open_flags, bool with_file,
-		   struct trace *trace, struct dma_buf **out);
+		   struct dma_buf_registry *registry, struct dma_buf **out);
 /* For buffers without a file: ops->release and free. No attachment exists. */
 void dma_buf_destroy(struct dma_buf *b);
 /* The buffer behind a file, or NULL when it is not a dma-buf. Borrowed: lives as long as the file. */
 struct dma_buf *dma_buf_from_file(struct file *f);
 
+/* accepts: ops->accepts, or a list for this attachment, as one that has a device brings in its match data. */
 int dma_buf_attach(struct dma_buf *b, const struct dma_buf_importer_ops *ops, void *priv,
 		   struct dma_buf_attachment **out);
+int dma_buf_attach_accepting(struct dma_buf *b, const struct dma_buf_importer_ops *ops, void *priv,
+			     const struct dma_buf_match *accepts, size_t nr_accepts, struct dma_buf_attachment **out);
+/* Unmaps and unpins what still is. */
 void dma_buf_detach(struct dma_buf_attachment *a);
 
 static inline void dma_buf_lock(struct dma_buf *b)
@@ -139,9 +146,34 @@ static inline void dma_buf_unlock(struct dma_buf *b)
 	mutex_unlock(&b->resv);
 }
 
-/* resv held. */
-int dma_buf_map_locked(struct dma_buf_attachment *a, const void **out);
+static inline void dma_buf_assert_held(const struct dma_buf *b)
+{
+	mutex_assert_held(&b->resv);
+}
+
+/*
+ * Mapping is the type's: dma_buf_phys_map_locked() and its like; unmapping is one call for all. resv held.
+ *
+ * An importer that accepts several types looks at a->type and tries until it is done:
+ *
+ *	do {
+ *		if (a->type == &dma_buf_type_iov)
+ *			err = import_window(a);		(maps, and puts what it got in place)
+ *		else
+ *			err = import_addresses(a);
+ *	} while (dma_buf_fall_back_locked(a, err));
+ */
 void dma_buf_unmap_locked(struct dma_buf_attachment *a);
+/*
+ * err: what came of mapping through a->type and of using the result. True: it failed, a->type has become the next one
+ * that suits both. False: it succeeded; or no other type would do better (-ENODEV, -EINTR, -EAGAIN); or there is none
+ * left, and the next attempt begins with the first again. After a failure nothing is mapped.
+ */
+bool dma_buf_fall_back_locked(struct dma_buf_attachment *a, int err);
+
+/* resv held. Pinned memory does not move. Counted; for dynamic importers, the others are pinned while attached. */
+int dma_buf_pin_locked(struct dma_buf_attachment *a);
+void dma_buf_unpin_locked(struct dma_buf_attachment *a);
 
 /*
  * The exporter's side, called from its gate client: sets the state and invalidates every attachment, or tells those
@@ -149,5 +181,11 @@ void dma_buf_unmap_locked(struct dma_buf_attachment *a);
  */
 void dma_buf_revoke(struct dma_buf *b, bool for_good);
 void dma_buf_restore(struct dma_buf *b);
+/*
+ * resv held from before the one to after the other. An exporter that moves the memory asks all importers to let go of
+ * it (-EBUSY: it is pinned), moves it, and tells those that wait for it.
+ */
+int dma_buf_move_begin_locked(struct dma_buf *b);
+void dma_buf_move_end_locked(struct dma_buf *b);
 
 #endif

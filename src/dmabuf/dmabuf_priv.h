@@ -5,10 +5,25 @@
 
 #include "dmabuf/dmabuf.h"
 
+struct dma_buf_registry {
+	struct trace *trace; /* immutable */
+	struct mutex lock;   /* LOCK_RANK_BUFFERS; guards the list: a buffer in it is alive while it is held */
+	struct list buffers; /* dma_buf.registered */
+};
+
+void dma_buf_register(struct dma_buf *b);
+void dma_buf_unregister(struct dma_buf *b);
+
 /* What a buffer's fd does: dmabuf_file.c. Its release calls dma_buf_release(). */
 extern const struct file_ops dma_buf_file_ops;
 
 /* The exporter's release, then the buffer's own memory. */
 void dma_buf_release(struct dma_buf *b);
+
+/* The importer cannot do without the memory's place: its attachment is a pin. */
+static inline bool dma_buf_importer_pins(const struct dma_buf_importer_ops *ops)
+{
+	return ops->pinned || !ops->invalidate;
+}
 
 #endif

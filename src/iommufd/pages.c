@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/trace.h"
+#include "file/kernel.h"
 #include "memory/section.h"
 
 static const struct lock_class pages_lock_class = {.name = "pages", .rank = LOCK_RANK_PAGES};
@@ -146,6 +147,7 @@ static const struct dma_buf_importer_ops pages_importer = {
 	.name = "iommufd",
 	.accepts = pages_accepts,
 	.nr_accepts = ARRAY_SIZE(pages_accepts),
+	.pinned = true,
 	.invalidate = pages_invalidate,
 };
 
@@ -153,21 +155,18 @@ static const struct dma_buf_importer_ops pages_importer = {
  * seen by invalidate(). */
 static int pages_map_buffer(struct iopt_pages *p, struct dma_buf *b)
 {
-	const void *ranges;
+	const struct dma_buf_phys_list *ranges;
 	int err;
 
 	dma_buf_lock(b);
-	err = dma_buf_map_locked(p->attachment, &ranges);
+	err = dma_buf_phys_map_locked(p->attachment, &ranges);
 	if (!err) {
 		mutex_lock(&p->lock);
 		p->ranges = ranges;
-		if (!p->ranges->provider && !p->origin.task->next)
-			err = refuse(p->origin.task->trace, -EOPNOTSUPP,
-				     "IOMMU_IOAS_MAP_FILE: the dma-buf of %s; 7.3 maps VFIO's only", b->ops->name);
-		else if (p->ranges->nr_ranges != 1 && !p->origin.task->next)
-			err = refuse(p->origin.task->trace, -EOPNOTSUPP,
-				     "IOMMU_IOAS_MAP_FILE: the dma-buf has %zu ranges; 7.3 maps one",
-				     p->ranges->nr_ranges);
+		if (!p->ranges->provider)
+			err = kernel_check(p->origin.task, NEXT_MAP_FILE_EXPORTERS);
+		else if (p->ranges->nr_ranges != 1)
+			err = kernel_check(p->origin.task, NEXT_MAP_FILE_RANGES);
 		mutex_unlock(&p->lock);
 	}
 	dma_buf_unlock(b);
@@ -257,7 +256,7 @@ static int map_ranges(struct iommu_domain *d, const struct iopt_area *area, cons
 	iova_t iova = area->iova;
 
 	for (size_t i = 0; i < list->nr_ranges && left; i++) {
-		const struct dma_buf_range *r = &list->ranges[i];
+		const struct phys_range *r = &list->ranges[i];
 		uint64_t n;
 		int err;
 

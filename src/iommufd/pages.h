@@ -12,6 +12,7 @@
 #define BARTER_IOMMUFD_PAGES_H
 
 #include "dmabuf/dmabuf.h"
+#include "dmabuf/type_phys.h"
 #include "file/task.h"
 #include "iommufd/iopt.h"
 #include "memory/pinned.h"

@@ -23,7 +23,7 @@ static int vfio_probe(struct machine_function *mf)
 
 	if (mf->fn->is_bridge)
 		return refuse(m->trace, -EINVAL, "vfio-pci/bind: %s is a bridge", mf->fn->name);
-	err = vfio_device_register(m->ns, mf->dir, mf->fn, index, m->trace, &mf->vfio);
+	err = vfio_device_register(m->ns, mf->dir, mf->fn, index, m->trace, m->dma_bufs, &mf->vfio);
 	if (!err)
 		mf->vfio_index = index;
 	return err;

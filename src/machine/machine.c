@@ -57,9 +57,12 @@ int machine_create(const struct rack_desc *desc, struct machine **out)
 	m->trace = trace_create(desc->trace_path != 0);
 	if (!m->trace)
 		goto undo_machine;
+	m->dma_bufs = dma_buf_registry_create(m->trace);
+	if (!m->dma_bufs)
+		goto undo_trace;
 	err = rack_create(desc, m->trace, &m->rack);
 	if (err)
-		goto undo_trace;
+		goto undo_dma_bufs;
 	err = -ENOMEM;
 	m->ns = ns_create();
 	if (!m->ns)
@@ -77,6 +80,8 @@ undo_ns:
 	free(m->functions);
 undo_rack:
 	rack_destroy(m->rack);
+undo_dma_bufs:
+	dma_buf_registry_destroy(m->dma_bufs);
 undo_trace:
 	trace_destroy(m->trace);
 undo_machine:
@@ -92,6 +97,7 @@ void machine_destroy(struct machine *m)
 	drivers_destroy(m);
 	free(m->functions);
 	rack_destroy(m->rack);
+	dma_buf_registry_destroy(m->dma_bufs);
 	trace_destroy(m->trace);
 	mutex_fini(&m->lock);
 	free(m);

@@ -6,6 +6,7 @@
 #include <linux/pci_regs.h>
 
 #include "base/trace.h"
+#include "dmabuf/registry.h"
 #include "iommufd/iommufd.h"
 #include "machine/machine.h"
 #include "pci/build.h"

@@ -31,6 +31,12 @@ struct phys_space;
 struct phys_region;
 struct trace;
 
+/* A piece of the space that belongs together: what a buffer's memory is listed in. */
+struct phys_range {
+	phys_t pa;
+	uint64_t len;
+};
+
 enum phys_kind { PHYS_PAGES, PHYS_SYSTEM, PHYS_DEVICE, PHYS_REGISTERS, PHYS_HOLE };
 
 /* Register windows. Called with no lock and outside any DMA section; len is 1, 2, 4 or 8 and offset is aligned to it.

@@ -63,7 +63,7 @@ static enum dma_status step_begin(struct dma_port *p, uint32_t run)
 
 /* The section has ended, and the port's thread holds nothing. Two rules, so that a lasting one is not lost in the
  * other. */
-static void report_unsupported(struct dma_port *p, iova_t iova, bool write, const struct dma_target *t)
+static void report_unsupported(struct dma_port *p, iova_t iova, uint64_t len, bool write, const struct dma_target *t)
 {
 	struct trace *trace = p->fn->root->trace;
 	const char *what = write ? "write" : "read", *name = p->fn->name;
@@ -76,15 +76,15 @@ static void report_unsupported(struct dma_port *p, iova_t iova, bool write, cons
 	else
 		refuse(trace, -EREMOTEIO, "DMA: %s by %s at iova 0x%llx reaches nobody: %s", what, name, address,
 		       t->rule);
-	pci_error_unsupported(p->fn, write);
+	pci_error_unsupported(&(struct pci_error){p->fn, t->completer, iova, len, write});
 }
 
-static enum dma_status step_end(struct dma_port *p, enum dma_status status, iova_t iova, bool write,
+static enum dma_status step_end(struct dma_port *p, enum dma_status status, iova_t iova, uint64_t len, bool write,
 				const struct dma_target *t)
 {
 	section_leave(&p->section);
 	if (status == DMA_UNSUPPORTED)
-		report_unsupported(p, iova, write, t);
+		report_unsupported(p, iova, len, write, t);
 	return status;
 }
 
@@ -200,7 +200,7 @@ static enum dma_status transfer_step(struct dma_port *p, uint32_t run, const str
 		left = transfer_in_section(x, &t);
 	if (left)
 		again = was_moved(&t);
-	status = step_end(p, status, x->iova, x->write, &t);
+	status = step_end(p, status, x->iova, want, x->write, &t);
 	if (status != DMA_OK)
 		return status;
 	if (t.kind == DMA_TO_REGISTERS)
@@ -283,11 +283,11 @@ static enum dma_status copy_step(struct dma_port *p, uint32_t run, iova_t dst, i
 		return status;
 	status = dma_resolve(p, src, MIN(len, (size_t)SECTION_MAX_BYTES), IOMMU_READ, &from);
 	if (status != DMA_OK)
-		return step_end(p, status, src, false, &from);
+		return step_end(p, status, src, len, false, &from);
 	status = dma_resolve(p, dst, from.len, IOMMU_WRITE, &to);
 	if (status != DMA_OK) {
 		p->failed_write = true;
-		return step_end(p, status, dst, true, &to);
+		return step_end(p, status, dst, len, true, &to);
 	}
 	bool direct = from.kind == DMA_TO_MEMORY && to.kind == DMA_TO_MEMORY;
 	if (direct)

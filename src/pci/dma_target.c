@@ -11,10 +11,11 @@ static struct pci_function *region_function(const struct phys_region *r)
 	return bar->fn;
 }
 
-static enum dma_status unsupported(struct dma_target *t, const char *rule)
+static enum dma_status unsupported(struct dma_target *t, const char *rule, struct pci_function *completer)
 {
 	t->rule = rule;
 	t->no_route = false;
+	t->completer = completer;
 	return DMA_UNSUPPORTED;
 }
 
@@ -50,7 +51,7 @@ static enum dma_status target_window(struct phys_region *r, uint64_t offset, uin
 		[PHYS_DEVICE] = DMA_TO_MEMORY, [PHYS_REGISTERS] = DMA_TO_REGISTERS, [PHYS_HOLE] = DMA_TO_HOLE};
 
 	if (!pci_gate_is_open(&region_function(r)->gate))
-		return unsupported(t, "the target's memory is not accessible now");
+		return unsupported(t, "the target's memory is not accessible now", region_function(r));
 	t->kind = kinds[r->kind];
 	t->host = r->kind == PHYS_DEVICE ? atomic_load_explicit(&r->host, memory_order_relaxed) + offset : NULL;
 	t->region = r;
@@ -81,7 +82,7 @@ enum dma_status dma_resolve(struct dma_port *p, iova_t iova, uint64_t want, unsi
 		return DMA_FAULT;
 	r = phys_find(fn->root->space, leaf.pa);
 	if (!r)
-		return unsupported(t, "nothing is at that physical address");
+		return unsupported(t, "nothing is at that physical address", NULL);
 	if (r->kind == PHYS_PAGES)
 		return target_pages(r, leaf.pa - r->base, leaf.run_len, t);
 	if (r->kind == PHYS_SYSTEM)
@@ -89,7 +90,7 @@ enum dma_status dma_resolve(struct dma_port *p, iova_t iova, uint64_t want, unsi
 
 	struct pci_route route = pci_route(fn, region_function(r));
 	if (route.kind == PCI_ROUTE_NONE) {
-		unsupported(t, route.rule);
+		unsupported(t, route.rule, NULL);
 		t->no_route = true;
 		return DMA_UNSUPPORTED;
 	}

@@ -13,10 +13,11 @@ struct dma_target {
 	char *host;   /* MEMORY, PROTECTED */
 	/* REGISTERS: alive as long as the function whose window it is. PROTECTED: the struct pinned's. */
 	struct phys_region *region;
-	uint64_t offset;  /* in the region */
-	unsigned moves;	  /* of a program's pages: see pinned_was_moved() */
-	const char *rule; /* why not, when the status is DMA_UNSUPPORTED; a literal */
-	bool no_route;	  /* DMA_UNSUPPORTED: by the topology, which the program can look up */
+	uint64_t offset;		/* in the region */
+	unsigned moves;			/* of a program's pages: see pinned_was_moved() */
+	const char *rule;		/* why not, when the status is DMA_UNSUPPORTED; a literal */
+	bool no_route;			/* DMA_UNSUPPORTED: by the topology, which the program can look up */
+	struct pci_function *completer; /* DMA_UNSUPPORTED: who says so; NULL: the root complex */
 };
 
 /* Inside a section. prot: IOMMU_READ or IOMMU_WRITE. Records the fault when the IOMMU refuses. */

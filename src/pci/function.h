@@ -127,8 +127,15 @@ bool pci_can_reset_function(const struct pci_function *fn);
 /* D0 or D3hot through the PM capability; 0 when there is none and D0 is asked, -EINVAL otherwise. */
 int pci_set_power_state(struct pci_function *fn, unsigned state);
 
-/* A request of the function's was not supported: its registers say so. Called outside DMA sections, without locks. */
-void pci_error_unsupported(struct pci_function *requester, bool write);
+/* A request that was not supported. */
+struct pci_error {
+	struct pci_function *requester;
+	struct pci_function *completer; /* who could not serve it; NULL: the root complex */
+	uint64_t address, len;
+	bool write;
+};
+/* Both sides' registers say so (Status, Device Status, AER). Called outside DMA sections, without locks. */
+void pci_error_unsupported(const struct pci_error *e);
 
 /* Does the driver's open and close: bus mastering off, gate. */
 int pci_function_open(struct pci_function *fn);	  /* a driver takes it: decoding on, reset, gate opens */

@@ -19,15 +19,17 @@ void pci_gate_fini(struct pci_gate *g)
 	mutex_fini(&g->lock);
 }
 
+static void revoke_client_locked(struct gate_client *c)
+{
+	list_del(&c->node);
+	c->gone = true;
+	c->ops->revoke(c, true);
+}
+
 static void revoke_for_good_locked(struct pci_gate *g)
 {
-	while (!list_empty(&g->clients)) {
-		struct gate_client *c = list_first(&g->clients, struct gate_client, node);
-
-		list_del(&c->node);
-		c->gone = true;
-		c->ops->revoke(c, true);
-	}
+	while (!list_empty(&g->clients))
+		revoke_client_locked(list_first(&g->clients, struct gate_client, node));
 }
 
 /*
@@ -87,6 +89,20 @@ void pci_gate_close(struct pci_gate *g)
 	revoke_for_good_locked(g);
 	section_drain(g->sections);
 	mutex_unlock(&g->lock);
+}
+
+bool pci_gate_revoke_client(struct pci_gate *g, struct gate_client *c)
+{
+	bool there;
+
+	mutex_lock(&g->lock);
+	there = !c->gone;
+	if (there) {
+		revoke_client_locked(c);
+		section_drain(g->sections);
+	}
+	mutex_unlock(&g->lock);
+	return there;
 }
 
 void pci_gate_add_client_locked(struct pci_gate *g, struct gate_client *c)

@@ -60,6 +60,8 @@ void pci_gate_shut(struct pci_gate *g, enum gate_reason reason);
 void pci_gate_open(struct pci_gate *g, enum gate_reason reason);
 /* Shuts with GATE_CLOSED and revokes every client for good, leaving the client list empty. */
 void pci_gate_close(struct pci_gate *g);
+/* One client for good, then drains; the others and the reasons stay. False: it was gone already. */
+bool pci_gate_revoke_client(struct pci_gate *g, struct gate_client *c);
 
 static inline bool pci_gate_is_open(const struct pci_gate *g)
 {

@@ -12,10 +12,21 @@
 
 #include "pci/pci_priv.h"
 
+/* What the specification calls sticky: errors that were logged, and how to log them, outlive the reset they may cause.
+ */
+static bool is_sticky(const struct pci_function *fn, unsigned offset)
+{
+	unsigned aer = fn->cap_aer;
+
+	return aer && offset >= aer + PCI_ERR_UNCOR_STATUS && offset < aer + PCI_ERR_ROOT_COMMAND;
+}
+
 void function_reset_locked(struct pci_function *fn)
 {
 	mutex_assert_held(&fn->lock);
 	for (unsigned i = 0; i < fn->config_size; i++) {
+		if (is_sticky(fn, i))
+			continue;
 		uint8_t volatile_bits = fn->write_mask[i] | fn->clear_mask[i];
 
 		fn->config[i] = (fn->config[i] & ~volatile_bits) | (fn->reset_image[i] & volatile_bits);

@@ -15,8 +15,9 @@ struct vfio_buffer {
 	struct vfio_device *v;
 	struct file *holder;
 	struct dma_buf *buf;
+	uint32_t memattr; /* of mmaps to come; buf->resv */
 	struct dma_buf_phys_list list;
-	struct dma_buf_range ranges[];
+	struct phys_range ranges[];
 };
 
 static void client_revoke(struct gate_client *c, bool for_good)
@@ -37,11 +38,11 @@ static void client_restore(struct gate_client *c)
 
 static const struct gate_client_ops client_ops = {.revoke = client_revoke, .restore = client_restore};
 
-static int buffer_map(struct dma_buf_attachment *a, const void **out)
+static int buffer_map(struct dma_buf_attachment *a, const struct dma_buf_phys_list **list)
 {
 	struct vfio_buffer *vb = a->buf->priv;
 
-	*out = &vb->list;
+	*list = &vb->list;
 	return 0;
 }
 
@@ -63,14 +64,14 @@ static void buffer_release(struct dma_buf *b)
 	free(vb);
 }
 
-static const struct dma_buf_match offers[] = {{.type = &dma_buf_type_phys}};
+static const struct dma_buf_phys_ops phys_ops = {.map = buffer_map};
+static const struct dma_buf_match offers[] = {{.type = &dma_buf_type_phys, .ops = &phys_ops}};
 
 static const struct dma_buf_ops buffer_ops = {
 	.name = "vfio_pci_core",
 	.offers = offers,
 	.nr_offers = ARRAY_SIZE(offers),
 	.may_revoke = true,
-	.map = buffer_map,
 	.layout = buffer_layout,
 	.release = buffer_release,
 };
@@ -85,14 +86,14 @@ int vfio_buffer_create(struct vfio_device *v, const struct pci_bar *bar, const s
 	if (!vb)
 		return -ENOMEM;
 	for (size_t i = 0; i < nr; i++) {
-		vb->ranges[i] = (struct dma_buf_range){.pa = bar->base + ranges[i].offset, .len = ranges[i].length};
+		vb->ranges[i] = (struct phys_range){.pa = bar->base + ranges[i].offset, .len = ranges[i].length};
 		size += ranges[i].length;
 	}
 	vb->client.ops = &client_ops;
 	list_init(&vb->client.node);
 	vb->list = (struct dma_buf_phys_list){.ranges = vb->ranges, .nr_ranges = nr, .provider = v->fn};
 	vb->v = v;
-	err = dma_buf_create(&buffer_ops, vb, size, open_flags, !holder, v->trace, &vb->buf);
+	err = dma_buf_create(&buffer_ops, vb, size, open_flags, !holder, v->dma_bufs, &vb->buf);
 	if (err) {
 		free(vb);
 		return err;
@@ -106,6 +107,30 @@ int vfio_buffer_create(struct vfio_device *v, const struct pci_bar *bar, const s
 struct dma_buf *vfio_buffer_dma_buf(struct vfio_buffer *vb)
 {
 	return vb->buf;
+}
+
+struct vfio_buffer *vfio_buffer_of(struct dma_buf *b, const struct vfio_device *v)
+{
+	struct vfio_buffer *vb = b->ops == &buffer_ops ? b->priv : NULL;
+
+	return vb && vb->v == v ? vb : NULL;
+}
+
+bool vfio_buffer_revoke(struct vfio_buffer *vb)
+{
+	return pci_gate_revoke_client(&vb->v->fn->gate, &vb->client);
+}
+
+bool vfio_buffer_set_memattr(struct vfio_buffer *vb, uint32_t memattr)
+{
+	bool there;
+
+	dma_buf_lock(vb->buf);
+	there = vb->buf->state != DMA_BUF_REVOKED_FOR_GOOD;
+	if (there)
+		vb->memattr = memattr;
+	dma_buf_unlock(vb->buf);
+	return there;
 }
 
 int vfio_buffer_publish(struct vfio_buffer *vb)

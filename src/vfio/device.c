@@ -142,7 +142,7 @@ static void remove_nodes(struct vfio_device *v)
 }
 
 int vfio_device_register(struct ns *ns, struct ns_node *sysfs_dir, struct pci_function *fn, unsigned index,
-			 struct trace *trace, struct vfio_device **out)
+			 struct trace *trace, struct dma_buf_registry *dma_bufs, struct vfio_device **out)
 {
 	struct vfio_device *v = calloc(1, sizeof(*v));
 	char name[32], path[512];
@@ -153,6 +153,7 @@ int vfio_device_register(struct ns *ns, struct ns_node *sysfs_dir, struct pci_fu
 	}
 	v->fn = fn;
 	v->trace = trace;
+	v->dma_bufs = dma_bufs;
 	v->index = index;
 	v->ns = ns;
 	atomic_init(&v->refs, 1);

@@ -128,6 +128,8 @@ static const struct vfio_feature {
 	{VFIO_DEVICE_FEATURE_LOW_POWER_EXIT, feature_exit},
 	{VFIO_DEVICE_FEATURE_DMA_BUF, vfio_feature_dma_buf},
 	{VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2, feature_precopy_info},
+	{VFIO_DEVICE_FEATURE_DMA_BUF_REVOKE, vfio_feature_dma_buf_revoke},
+	{VFIO_DEVICE_FEATURE_DMA_BUF_MEMATTR, vfio_feature_dma_buf_memattr},
 };
 
 long vfio_feature_ioctl(struct vfio_open *o, struct file *f, struct task *t, uaddr_t arg)

@@ -10,6 +10,7 @@
 #include "file/ns.h"
 #include "pci/function.h"
 
+struct dma_buf_registry;
 struct vfio_device;
 
 /*
@@ -17,7 +18,7 @@ struct vfio_device;
  * and /sys/class/vfio-dev. The function outlives it.
  */
 int vfio_device_register(struct ns *ns, struct ns_node *sysfs_dir, struct pci_function *fn, unsigned index,
-			 struct trace *trace, struct vfio_device **out);
+			 struct trace *trace, struct dma_buf_registry *dma_bufs, struct vfio_device **out);
 /* Takes the node away and waits until every file of it is closed, asking for that. Buffers may live on. Call without
  * locks. */
 void vfio_device_unregister(struct vfio_device *v);

@@ -16,6 +16,7 @@
 #include "base/trace.h"
 #include "dmabuf/cpu_mapping.h"
 #include "dmabuf/dmabuf.h"
+#include "dmabuf/type_phys.h"
 #include "file/ns.h"
 #include "iommufd/iommufd.h"
 #include "pci/function.h"
@@ -76,6 +77,7 @@ struct vfio_ioeventfd;
 struct vfio_device {
 	struct pci_function *fn;
 	struct trace *trace;
+	struct dma_buf_registry *dma_bufs;
 	unsigned index;
 	struct ns *ns;
 	struct ns_node *node, *sysfs_dir, *class_link; /* the device node, vfio-dev/, the link in /sys/class */
@@ -177,6 +179,9 @@ void vfio_power_fini(struct vfio_device *v);
 /* The rules that every feature shares: 0 is a probe that was answered; 1: go on; -errno. */
 int vfio_feature_check(struct task *t, uint32_t flags, size_t argsz, uint32_t supported, size_t min_size);
 long vfio_feature_dma_buf(struct vfio_open *o, struct task *t, uint32_t flags, uaddr_t arg, size_t argsz);
+/* buffer_feature.c */
+long vfio_feature_dma_buf_revoke(struct vfio_open *o, struct task *t, uint32_t flags, uaddr_t arg, size_t argsz);
+long vfio_feature_dma_buf_memattr(struct vfio_open *o, struct task *t, uint32_t flags, uaddr_t arg, size_t argsz);
 
 /*
  * A slice of a BAR, or several, as a buffer that the function's gate revokes: buffer.c. Behind an exported fd, or
@@ -186,8 +191,13 @@ struct vfio_buffer;
 int vfio_buffer_create(struct vfio_device *v, const struct pci_bar *bar, const struct vfio_region_dma_range *ranges,
 		       size_t nr, int open_flags, struct file *holder, struct vfio_buffer **out);
 struct dma_buf *vfio_buffer_dma_buf(struct vfio_buffer *vb);
+/* The other way; NULL: not one of this device. */
+struct vfio_buffer *vfio_buffer_of(struct dma_buf *b, const struct vfio_device *v);
 /* Puts it behind the gate. -ENODEV: the device is going away. Called once. */
 int vfio_buffer_publish(struct vfio_buffer *vb);
+/* For good, and how the next mmap is cached. False: it was revoked for good before. */
+bool vfio_buffer_revoke(struct vfio_buffer *vb);
+bool vfio_buffer_set_memattr(struct vfio_buffer *vb, uint32_t memattr);
 /* For one with a holder: destroys the buffer and lets go of the file. */
 void vfio_buffer_drop(void *vb);
 

@@ -3,16 +3,16 @@
 
 #include <string.h>
 
-static int exporter_map(struct dma_buf_attachment *a, const void **out)
+static int exporter_map(struct dma_buf_attachment *a, const struct dma_buf_phys_list **list)
 {
 	struct exporter *e = a->buf->priv;
 
 	e->maps++;
-	*out = &e->list;
+	*list = &e->list;
 	return 0;
 }
 
-static void exporter_unmap(struct dma_buf_attachment *a)
+static void exporter_unmap(struct dma_buf_attachment *a, const struct dma_buf_phys_list *list)
 {
 	((struct exporter *)a->buf->priv)->unmaps++;
 }
@@ -30,10 +30,10 @@ static void exporter_release(struct dma_buf *b)
 	e->buf = NULL;
 }
 
-static const int match_data = 42;
+static const struct dma_buf_phys_ops phys_ops = {.map = exporter_map, .unmap = exporter_unmap};
 static const struct dma_buf_mapping_type other_type = {.name = "other"};
 static const struct dma_buf_match offers[] = {
-	{.type = &dma_buf_type_phys, .data = &match_data, .data_len = sizeof(match_data)},
+	{.type = &dma_buf_type_phys, .ops = &phys_ops},
 };
 
 const struct dma_buf_ops exporter_ops = {
@@ -41,8 +41,6 @@ const struct dma_buf_ops exporter_ops = {
 	.offers = offers,
 	.nr_offers = ARRAY_SIZE(offers),
 	.may_revoke = true,
-	.map = exporter_map,
-	.unmap = exporter_unmap,
 	.layout = exporter_layout,
 	.release = exporter_release,
 };
@@ -52,8 +50,6 @@ const struct dma_buf_ops exporter_ops_no_layout = {
 	.offers = offers,
 	.nr_offers = ARRAY_SIZE(offers),
 	.may_revoke = true,
-	.map = exporter_map,
-	.unmap = exporter_unmap,
 	.release = exporter_release,
 };
 
@@ -74,8 +70,8 @@ void exporter_init(struct exporter *e, const struct dma_buf_ops *ops, bool with_
 	region_add(e, &e->memory, PHYS_DEVICE, 0x100000, 0x10000, 0);
 	region_add(e, &e->registers, PHYS_REGISTERS, 0x110000, 0x2000, 0);
 	region_add(e, &e->hole, PHYS_HOLE, 0x112000, 0x1000, -1);
-	e->ranges[0] = (struct dma_buf_range){.pa = 0x102000, .len = 0x2000};
-	e->ranges[1] = (struct dma_buf_range){.pa = 0x10f000, .len = 0x3000};
+	e->ranges[0] = (struct phys_range){.pa = 0x102000, .len = 0x2000};
+	e->ranges[1] = (struct phys_range){.pa = 0x10f000, .len = 0x3000};
 	e->list = (struct dma_buf_phys_list){.ranges = e->ranges, .nr_ranges = 2};
 	assert_int_equal(dma_buf_create(ops, e, EXPORTER_SIZE, 0, with_file, NULL, &e->buf), 0);
 }

@@ -11,13 +11,14 @@
 #include <stdlib.h>
 
 #include "dmabuf/dmabuf.h"
+#include "dmabuf/type_phys.h"
 
 #define EXPORTER_SIZE 0x5000
 
 struct exporter {
 	struct phys_space *space;
 	struct phys_region memory, registers, hole;
-	struct dma_buf_range ranges[2];
+	struct phys_range ranges[2];
 	struct dma_buf_phys_list list;
 	struct dma_buf *buf;
 	unsigned maps, unmaps, releases;

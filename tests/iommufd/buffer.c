@@ -130,6 +130,24 @@ static void several_ranges(void **state)
 	world_export_close(&w, b);
 }
 
+/* What no function provides is memory like any other: not MMIO. */
+static void memory_of_another_exporter(void **state)
+{
+	struct world_buffer *b = world_export(&w, 0, 4 * PAGE, 2);
+	struct iommu_leaf leaf;
+	uint64_t iova = 0x10000;
+
+	b->list.provider = NULL;
+	assert_int_equal(world_map_file(&w, ioas, MAP_R | MAP_FIXED_AT, b->fd, 0, PAGE, &iova), -EOPNOTSUPP);
+	assert_int_equal(world_map_file(&w, ioas, MAP_R | MAP_FIXED_AT, b->fd, 0, 5 * PAGE, &iova), -EINVAL);
+	fake_task(w.fake)->next = true;
+	assert_int_equal(world_map_file(&w, ioas, MAP_R | MAP_FIXED_AT, b->fd, 0, 4 * PAGE, &iova), 0);
+	assert_true(world_reaches(&w, 0, 0x10000, window(2 * PAGE), 2 * PAGE));
+	assert_true(world_walk(&w, 0, 0x10000, &leaf));
+	assert_int_equal(leaf.prot, IOMMU_READ);
+	world_export_close(&w, b);
+}
+
 static void one_drain_for_all(void **state)
 {
 	uint64_t before;
@@ -163,13 +181,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(leaves_are_mmio),
-		T(revocation_clears_every_domain),
-		T(gone_for_good),
-		T(area_keeps_the_buffer),
-		T(several_ranges),
-		T(one_drain_for_all),
-		T(other_buffers_are_undisturbed),
+		T(leaves_are_mmio),   T(revocation_clears_every_domain),
+		T(gone_for_good),     T(area_keeps_the_buffer),
+		T(several_ranges),    T(memory_of_another_exporter),
+		T(one_drain_for_all), T(other_buffers_are_undisturbed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

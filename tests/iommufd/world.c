@@ -235,11 +235,11 @@ bool world_reaches(struct world *w, int device, iova_t iova, const char *host, u
  * The exporter
  */
 
-static int buffer_map(struct dma_buf_attachment *a, const void **out)
+static int buffer_map(struct dma_buf_attachment *a, const struct dma_buf_phys_list **list)
 {
 	struct world_buffer *b = a->buf->priv;
 
-	*out = &b->list;
+	*list = &b->list;
 	return 0;
 }
 
@@ -265,13 +265,13 @@ static void buffer_release(struct dma_buf *buf)
 }
 
 static const struct gate_client_ops buffer_client_ops = {.revoke = buffer_revoke, .restore = buffer_restore};
-static const struct dma_buf_match buffer_offers[] = {{.type = &dma_buf_type_phys}};
+static const struct dma_buf_phys_ops buffer_phys_ops = {.map = buffer_map};
+static const struct dma_buf_match buffer_offers[] = {{.type = &dma_buf_type_phys, .ops = &buffer_phys_ops}};
 static const struct dma_buf_ops buffer_ops = {
 	.name = "test card",
 	.offers = buffer_offers,
 	.nr_offers = 1,
 	.may_revoke = true,
-	.map = buffer_map,
 	.release = buffer_release,
 };
 
@@ -283,7 +283,7 @@ struct world_buffer *world_export(struct world *w, uint64_t offset, uint64_t siz
 	/* In descending order, so that the parts are not one run. */
 	for (size_t i = 0; i < nr; i++)
 		b->ranges[i] =
-			(struct dma_buf_range){w->card.window.base + offset + (nr - 1 - i) * (size / nr), size / nr};
+			(struct phys_range){w->card.window.base + offset + (nr - 1 - i) * (size / nr), size / nr};
 	b->list.ranges = b->ranges;
 	b->list.nr_ranges = nr;
 	b->list.provider = &w->devices[0].fn;

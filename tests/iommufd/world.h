@@ -15,6 +15,7 @@
 #include <linux/iommufd.h>
 
 #include "dmabuf/dmabuf.h"
+#include "dmabuf/type_phys.h"
 #include "fake/task.h"
 #include "iommufd/iommufd.h"
 #include "memory/pinned.h"
@@ -45,7 +46,7 @@ struct world_buffer {
 	struct dma_buf *buf;
 	struct gate_client client;
 	struct world_card *card;
-	struct dma_buf_range ranges[2];
+	struct phys_range ranges[2];
 	struct dma_buf_phys_list list;
 	bool usable; /* under buf->resv */
 	int fd;

@@ -240,6 +240,45 @@ static void a_host_bridge_that_does_not_route(void **state)
 	assert_int_equal(pci_config_read(w.engine, PCI_STATUS, 2) & PCI_STATUS_REC_MASTER_ABORT, 0);
 }
 
+static uint32_t aer(struct pci_function *fn, unsigned offset)
+{
+	return pci_config_read(fn, fn->cap_aer + offset, 4);
+}
+
+/* The completer logs the request; the first one owns the header until its bit is cleared, and a reset keeps it. */
+static void a_peer_that_does_not_decode_logs_it(void **state)
+{
+	iova_t at = bar_memory(w.peer) + 2 * PAGE;
+	struct pci_function *fn = w.peer;
+
+	pci_gate_shut(&fn->gate, GATE_IDLE);
+	expect_copy(at, IOVA, PAGE, DMA_UNSUPPORTED, 0);
+	assert_int_equal(aer(fn, PCI_ERR_UNCOR_STATUS), PCI_ERR_UNC_UNSUP);
+	assert_int_equal(PCI_ERR_CAP_FEP(aer(fn, PCI_ERR_CAP)), __builtin_ctz(PCI_ERR_UNC_UNSUP));
+	assert_int_equal(aer(fn, PCI_ERR_HEADER_LOG) >> 24, 0x60); /* a write to a 64-bit address */
+	assert_int_equal(aer(fn, PCI_ERR_HEADER_LOG + 4) >> 16, w.engine->iommu.id);
+	assert_int_equal(aer(fn, PCI_ERR_HEADER_LOG + 8), at >> 32);
+	assert_int_equal(aer(fn, PCI_ERR_HEADER_LOG + 12), (uint32_t)at);
+	assert_int_equal(pci_config_read(fn, fn->cap_exp + PCI_EXP_DEVSTA, 2),
+			 PCI_EXP_DEVSTA_URD | PCI_EXP_DEVSTA_NFED);
+	assert_int_equal(aer(fn, PCI_ERR_COR_STATUS), 0);
+
+	expect_copy(IOVA, at + PAGE, PAGE, DMA_UNSUPPORTED, 0);
+	assert_int_equal(aer(fn, PCI_ERR_COR_STATUS), PCI_ERR_COR_ADV_NFAT);
+	assert_int_equal(aer(fn, PCI_ERR_HEADER_LOG + 12), (uint32_t)at);
+	pci_gate_open(&fn->gate, GATE_IDLE);
+	assert_int_equal(pci_reset_function(fn), 0);
+	assert_int_equal(aer(fn, PCI_ERR_UNCOR_STATUS), PCI_ERR_UNC_UNSUP);
+
+	pci_config_write(fn, fn->cap_aer + PCI_ERR_UNCOR_STATUS, PCI_ERR_UNC_UNSUP, 4);
+	pci_config_write(fn, fn->cap_aer + PCI_ERR_UNCOR_MASK, PCI_ERR_UNC_UNSUP, 4);
+	pci_gate_shut(&fn->gate, GATE_IDLE);
+	expect_copy(IOVA, at + PAGE, PAGE, DMA_UNSUPPORTED, 0);
+	assert_int_equal(aer(fn, PCI_ERR_UNCOR_STATUS), PCI_ERR_UNC_UNSUP); /* masked: recorded, but not its header */
+	assert_int_equal(aer(fn, PCI_ERR_HEADER_LOG + 12), (uint32_t)at);
+	pci_gate_open(&fn->gate, GATE_IDLE);
+}
+
 /* The emulated kernel's memory is behind the root complex for everyone. */
 static void system_memory_is_reached(void **state)
 {
@@ -423,6 +462,7 @@ int main(void)
 		TEST_WITH(redirected_requests_are_translated, setup_redirect),
 		TEST(mapped_peers_are_reached),
 		TEST_WITH(system_memory_is_reached, setup_no_routing),
+		TEST(a_peer_that_does_not_decode_logs_it),
 		TEST_WITH(a_host_bridge_that_does_not_route, setup_no_routing),
 		TEST_WITH(redirect_to_a_host_bridge_that_does_not_route, setup_redirect_no_routing),
 		TEST(a_shut_gate_answers_nobody),

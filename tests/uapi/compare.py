@@ -16,6 +16,9 @@ import sys
 import tempfile
 
 RELEASE = (7, 3)
+# What ours has beyond RELEASE, for `--kernel next`.
+PROPOSED = re.compile('(sizeof )?(VFIO_DEVICE_FEATURE_|VFIO_|vfio_device_feature_)(DMA_BUF|dma_buf)_'
+                      '(REVOKE|MEMATTR|revoke|memattr)')
 # Constants whose value the kernel itself has changed on the way to RELEASE.
 CHANGED = {'PCI_CAP_EXP_ENDPOINT_SIZEOF_V2', 'PCI_EXT_CAP_ID_MAX', 'PCI_REBAR_CAP_SIZES'}
 
@@ -106,7 +109,7 @@ def compare(cc, ours, theirs, header, complete):
     their_names = expressions(code_of(theirs / 'linux' / header))
     # A structure that has grown since: only the members that both know can be compared.
     known = {n: e for n, e in our_names.items() if n in their_names}
-    missing = [n for n in our_names if n not in their_names]
+    missing = [n for n in our_names if n not in their_names and not PROPOSED.match(n)]
     grown = {n.split('.')[0] for n in missing if '.' in n and not n.startswith('sizeof')}
     known = {n: e for n, e in known.items() if not (n.startswith('sizeof ') and n[7:] in grown)}
     mine, real = values(cc, ours, header, known), values(cc, theirs, header, known)

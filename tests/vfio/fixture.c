@@ -15,12 +15,14 @@ struct fixture *fixture_create(const struct tree_options *options, bool traced)
 	x->ns = ns_create();
 	x->ft = fake_task_create();
 	x->trace = traced ? trace_create(true) : NULL;
+	x->dma_bufs = dma_buf_registry_create(x->trace);
 	fake_task(x->ft)->trace = x->trace;
 	assert_int_equal(iommufd_register(x->ns, x->tree->space, x->trace, &x->iommufd_system), 0);
 	dir = ns_make_path(x->ns, "/sys/devices/pci0000:00/0000:03:00.0", false);
-	assert_int_equal(vfio_device_register(x->ns, dir, x->fn, 0, x->trace, &x->devices[0]), 0);
+	assert_int_equal(vfio_device_register(x->ns, dir, x->fn, 0, x->trace, x->dma_bufs, &x->devices[0]), 0);
 	dir = ns_make_path(x->ns, "/sys/devices/pci0000:00/0000:06:00.0", false);
-	assert_int_equal(vfio_device_register(x->ns, dir, &x->tree->cards[3].fn, 1, x->trace, &x->devices[1]), 0);
+	assert_int_equal(
+		vfio_device_register(x->ns, dir, &x->tree->cards[3].fn, 1, x->trace, x->dma_bufs, &x->devices[1]), 0);
 	x->iommufd = fixture_open(x, "/dev/iommu");
 	x->device = fixture_open(x, "/dev/vfio/devices/vfio0");
 	assert_int_equal(fixture_bind(x, x->device), 0);
@@ -36,6 +38,7 @@ void fixture_destroy(struct fixture *x)
 	iommufd_unregister(x->iommufd_system);
 	ns_destroy(x->ns);
 	tree_destroy(x->tree);
+	dma_buf_registry_destroy(x->dma_bufs);
 	trace_destroy(x->trace);
 	free(x);
 }

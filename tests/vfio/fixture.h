@@ -17,6 +17,7 @@
 
 #include "base/trace.h"
 #include "dmabuf/dmabuf.h"
+#include "dmabuf/type_phys.h"
 #include "fake/task.h"
 #include "file/ns.h"
 #include "iommufd/iommufd.h"
@@ -27,6 +28,7 @@
 
 struct fixture {
 	struct trace *trace; /* so that refusals say why, here too */
+	struct dma_buf_registry *dma_bufs;
 	struct tree *tree;
 	struct pci_function *fn; /* card 0's */
 	struct card *card;
