@@ -139,10 +139,11 @@ static int match_refuse(struct dma_buf *b, const struct dma_buf_importer_ops *op
 static int attachment_enter_locked(struct dma_buf_attachment *a)
 {
 	struct dma_buf *b = a->buf;
+	bool waits = a->ops->restored && !a->ops->usable_only;
 	int err = 0;
 
 	dma_buf_assert_held(b);
-	if (b->state == DMA_BUF_REVOKED_FOR_GOOD || (b->state == DMA_BUF_REVOKED && !a->ops->restored))
+	if (b->state == DMA_BUF_REVOKED_FOR_GOOD || (b->state == DMA_BUF_REVOKED && !waits))
 		return refuse(b->trace, -ENODEV, "dma-buf attach: the buffer of %s is revoked", b->ops->name);
 	if (dma_buf_importer_pins(a->ops))
 		err = dma_buf_pin_locked(a);

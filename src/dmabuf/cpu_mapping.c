@@ -18,14 +18,16 @@
 #include "base/trace.h"
 #include "dmabuf/type_phys.h"
 
+/* Each may become a mapping of the kernel's, which gives a program 65530 (vm.max_map_count). */
+enum { MOST_EXTENTS = 32768 };
+
 struct buffer_mapping {
 	struct cpu_mapping m;
 	struct task *task;
 	struct dma_buf_attachment *attachment;
 	atomic_int refs;
 	enum { MAPPING_NOT_YET, MAPPING_PLACED, MAPPING_GONE } place; /* buf->resv */
-	void (*on_gone)(void *arg);
-	void *arg;
+	struct cpu_mapping_how how;
 	struct buffer_extent {
 		struct phys_watch watch;
 		struct buffer_mapping *mapping;
@@ -52,12 +54,15 @@ static void mapping_restored(struct dma_buf_attachment *a)
 
 static const struct dma_buf_match mapping_accepts[] = {{.type = &dma_buf_type_phys}};
 
-static const struct dma_buf_importer_ops mapping_importer = {
-	.name = "CPU mapping",
-	.accepts = mapping_accepts,
-	.nr_accepts = ARRAY_SIZE(mapping_accepts),
-	.invalidate = mapping_invalidate,
-	.restored = mapping_restored,
+#define MAPPING_IMPORTER                                                                                               \
+	.accepts = mapping_accepts, .nr_accepts = ARRAY_SIZE(mapping_accepts), .invalidate = mapping_invalidate,       \
+	.restored = mapping_restored
+
+/* By what the mapping asks for: [usable_only][write_combining]. */
+static const struct dma_buf_importer_ops mapping_importers[2][2] = {
+	{{.name = "CPU mapping", MAPPING_IMPORTER}, {.name = "CPU mapping, write-combining", MAPPING_IMPORTER}},
+	{{.name = "CPU mapping", MAPPING_IMPORTER, .usable_only = true},
+	 {.name = "CPU mapping, write-combining", MAPPING_IMPORTER, .usable_only = true}},
 };
 
 /* A register page went from trapped to polled or back. */
@@ -121,6 +126,8 @@ static int mapping_alloc(struct dma_buf *b, struct phys_space *space, uint64_t o
 
 	if (nr < 0)
 		return (int)nr;
+	if (nr > MOST_EXTENTS)
+		return -ENOMEM;
 	bm = calloc(1, sizeof(*bm));
 	if (!bm)
 		return -ENOMEM;
@@ -158,20 +165,24 @@ static void mapping_unwatch(struct buffer_mapping *bm)
 			phys_watch_remove(bm->extents[i].region, &bm->watches[i].watch);
 }
 
+static const char *mapping_kind(const struct cpu_mapping_how *how)
+{
+	return how->write_combining ? "cpu_mapping (write-combining)" : "cpu_mapping";
+}
+
 static void mapping_put(struct buffer_mapping *bm)
 {
 	struct dma_buf *b = bm->attachment->buf;
-	void (*on_gone)(void *arg) = bm->on_gone;
-	void *arg = bm->arg;
+	struct cpu_mapping_how how = bm->how;
 
 	if (atomic_fetch_sub(&bm->refs, 1) != 1)
 		return;
 	mapping_unwatch(bm);
 	dma_buf_detach(bm->attachment);
-	trace_count(b->trace, "cpu_mapping", -1);
+	trace_count(b->trace, mapping_kind(&how), -1);
 	mapping_free(bm);
-	if (on_gone)
-		on_gone(arg);
+	if (how.on_gone)
+		how.on_gone(how.arg);
 }
 
 static void mapping_released(struct cpu_mapping *m)
@@ -201,8 +212,8 @@ static void mapping_fill(struct buffer_mapping *bm)
 	dma_buf_unlock(b);
 }
 
-int64_t cpu_mapping_create(struct dma_buf *b, struct task *t, struct phys_space *space, uint64_t offset,
-			   const struct mmap_request *req, void (*on_gone)(void *arg), void *arg)
+int64_t cpu_mapping_create(struct dma_buf *b, struct task *t, const struct mmap_request *req,
+			   const struct cpu_mapping_how *how)
 {
 	struct buffer_mapping *bm = NULL;
 	int64_t addr;
@@ -211,19 +222,19 @@ int64_t cpu_mapping_create(struct dma_buf *b, struct task *t, struct phys_space 
 	lock_check_none_held(__func__);
 	if (!b->ops->layout)
 		return refuse(b->trace, -ENODEV, "mmap: memory of %s has no fixed place", b->ops->name);
-	rc = mapping_alloc(b, space, offset, req->len, &bm);
+	rc = mapping_alloc(b, how->space, how->offset, req->len, &bm);
 	if (rc)
 		return refuse(b->trace, rc, "mmap: [0x%llx, +0x%llx) of a buffer of %s cannot be mapped",
-			      (unsigned long long)offset, (unsigned long long)req->len, b->ops->name);
+			      (unsigned long long)how->offset, (unsigned long long)req->len, b->ops->name);
 	bm->m.ops = &mapping_ops;
 	bm->m.owner = bm;
+	bm->m.denied_prot = how->denied_prot;
 	bm->m.zapped = true;
 	bm->task = t;
-	bm->on_gone = on_gone;
-	bm->arg = arg;
+	bm->how = *how;
 	atomic_init(&bm->refs, 2);
 
-	addr = dma_buf_attach(b, &mapping_importer, bm, &bm->attachment);
+	addr = dma_buf_attach(b, &mapping_importers[how->usable_only][how->write_combining], bm, &bm->attachment);
 	if (addr)
 		goto err_free;
 	mapping_watch(bm);
@@ -231,7 +242,7 @@ int64_t cpu_mapping_create(struct dma_buf *b, struct task *t, struct phys_space 
 	if (addr < 0)
 		goto err_detach;
 	mapping_fill(bm);
-	trace_count(b->trace, "cpu_mapping", 1);
+	trace_count(b->trace, mapping_kind(how), 1);
 	mapping_put(bm);
 	return addr;
 

@@ -81,6 +81,8 @@ struct dma_buf_importer_ops {
 	void (*invalidate)(struct dma_buf_attachment *a);
 	/* The memory is usable again (never after one for good). NULL: the importer maps anew when asked to. */
 	void (*restored)(struct dma_buf_attachment *a);
+	/* It has restored, and yet does not attach to memory that is away for now. */
+	bool usable_only;
 };
 
 enum dma_buf_state { DMA_BUF_USABLE, DMA_BUF_REVOKED, DMA_BUF_REVOKED_FOR_GOOD };

@@ -116,6 +116,7 @@ static void dma_buf_file_release(struct file *f)
 
 const struct file_ops dma_buf_file_ops = {
 	.name = "/dmabuf:",
+	.noexec = true,
 	.no_positions = true,
 	.lseek = dma_buf_lseek,
 	.mmap = dma_buf_mmap,

@@ -50,7 +50,9 @@ static int check_access(const struct file *f, const struct mmap_request *req)
 		return -EINVAL;
 	if (type != MAP_PRIVATE && (req->prot & PROT_WRITE) && mode == O_RDONLY)
 		return -EACCES;
-	return mode == O_WRONLY ? -EACCES : 0;
+	if (mode == O_WRONLY)
+		return -EACCES;
+	return f->ops->noexec && (req->prot & PROT_EXEC) ? -EPERM : 0;
 }
 
 static int64_t mmap_file(struct file *f, struct mmap_request *req)

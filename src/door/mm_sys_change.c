@@ -176,6 +176,8 @@ static int protect_locked(struct mm *mm, uaddr_t start, uaddr_t end, int prot, i
 		struct mm_part *part = mm->parts[i];
 
 		err = real_protect(at, part->start, prot, key);
+		if (!err && (part->placed->m->denied_prot & prot))
+			err = -EACCES;
 		if (err)
 			break;
 		part->prot = prot;

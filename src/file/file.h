@@ -34,6 +34,7 @@ struct file_ops {
 	/* -EINVAL when NULL. pos is the file position for read(2), a copy of the caller's for pread(2). */
 	ssize_t (*read)(struct file *f, struct task *t, uaddr_t buf, size_t len, uint64_t *pos);
 	ssize_t (*write)(struct file *f, struct task *t, uaddr_t buf, size_t len, uint64_t *pos);
+	bool noexec;	   /* PROT_EXEC is -EPERM: on a file system mounted so */
 	bool no_positions; /* pread(2) and pwrite(2) are -ESPIPE, as for files that Linux makes without a path */
 	/* -ENOTTY when NULL. Returns what the ioctl returns, or -errno. */
 	long (*ioctl)(struct file *f, struct task *t, unsigned long cmd, unsigned long arg);

@@ -10,6 +10,7 @@ static const struct {
 } rows[] = {
 	[NEXT_MAP_FILE_RANGES] = {"IOMMU_IOAS_MAP_FILE of a dma-buf of several ranges", -EOPNOTSUPP},
 	[NEXT_MAP_FILE_EXPORTERS] = {"IOMMU_IOAS_MAP_FILE of a dma-buf that is not VFIO's", -EOPNOTSUPP},
+	[NEXT_DMA_BUF_MMAP] = {"mmap of a dma-buf that is VFIO's", -EINVAL},
 	[NEXT_DMA_BUF_REVOKE] = {"VFIO_DEVICE_FEATURE_DMA_BUF_REVOKE", -ENOTTY},
 	[NEXT_DMA_BUF_MEMATTR] = {"VFIO_DEVICE_FEATURE_DMA_BUF_MEMATTR", -ENOTTY},
 };

@@ -122,7 +122,8 @@ struct cpu_mapping {
 	const struct cpu_extent *extents; /* owned by the subsystem until released() */
 	size_t nr_extents;
 	uint64_t len;
-	bool zapped; /* guarded by the task's address-space lock once placed */
+	int denied_prot; /* PROT_ bits that mprotect(2) is refused with -EACCES; immutable */
+	bool zapped;	 /* guarded by the task's address-space lock once placed */
 	void *task_private;
 };
 

@@ -6,8 +6,11 @@
  * of the device, not the file that it came from: it lives on, inert, after that file is gone. One behind a mapping
  * holds the file, because a mapping keeps a device open.
  */
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
+#include "file/kernel.h"
 #include "vfio/vfio_priv.h"
 
 struct vfio_buffer {
@@ -64,6 +67,48 @@ static void buffer_release(struct dma_buf *b)
 	free(vb);
 }
 
+static void mapping_gone(void *file)
+{
+	file_put(file);
+}
+
+/*
+ * mmap of an exported buffer. Unlike one of a region it has no business with the device's file: it is made while the
+ * memory is usable or not at all, and keeps the buffer. A read-only fd shares for reading, now and later.
+ */
+static int64_t buffer_mmap(struct dma_buf *b, struct task *t, const struct mmap_request *req)
+{
+	struct vfio_buffer *vb = b->priv;
+	bool writable = (b->file->open_flags & O_ACCMODE) == O_RDWR;
+	struct cpu_mapping_how how = {
+		.space = vb->v->fn->root->space,
+		.offset = req->offset,
+		.denied_prot = PROT_EXEC | (writable ? 0 : PROT_WRITE),
+		.usable_only = true,
+		.on_gone = mapping_gone,
+		.arg = b->file,
+	};
+	int64_t addr = kernel_check(t, NEXT_DMA_BUF_MMAP);
+
+	if (addr)
+		return addr;
+	if ((req->flags & MAP_TYPE) == MAP_PRIVATE)
+		return refuse(t->trace, -EINVAL, "mmap of a dma-buf of %s: it can only be mapped shared",
+			      vb->v->fn->name);
+	dma_buf_lock(b);
+	how.write_combining = vb->memattr == VFIO_DMA_BUF_MEMATTR_WC;
+	dma_buf_unlock(b);
+	file_get(b->file);
+	addr = cpu_mapping_create(b, t, req, &how);
+	if (addr < 0)
+		file_put(b->file);
+	else
+		trace_instant(t->trace, TRACE_MAP, vb->v->fn->name, "mmap of a dma-buf",
+			      "offset=0x%llx len=0x%llx memattr=%s", (unsigned long long)req->offset,
+			      (unsigned long long)req->len, how.write_combining ? "write-combining" : "non-cached");
+	return addr;
+}
+
 static const struct dma_buf_phys_ops phys_ops = {.map = buffer_map};
 static const struct dma_buf_match offers[] = {{.type = &dma_buf_type_phys, .ops = &phys_ops}};
 
@@ -73,6 +118,7 @@ static const struct dma_buf_ops buffer_ops = {
 	.nr_offers = ARRAY_SIZE(offers),
 	.may_revoke = true,
 	.layout = buffer_layout,
+	.mmap = buffer_mmap,
 	.release = buffer_release,
 };
 

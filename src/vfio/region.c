@@ -224,8 +224,10 @@ int64_t vfio_file_mmap(struct file *f, struct task *t, const struct mmap_request
 		return addr;
 	addr = vfio_buffer_publish(vb);
 	if (!addr)
-		addr = cpu_mapping_create(vfio_buffer_dma_buf(vb), t, o->v->fn->root->space, 0, req, vfio_buffer_drop,
-					  vb);
+		addr = cpu_mapping_create(vfio_buffer_dma_buf(vb), t, req,
+					  &(struct cpu_mapping_how){.space = o->v->fn->root->space,
+								    .on_gone = vfio_buffer_drop,
+								    .arg = vb});
 	if (addr < 0)
 		vfio_buffer_drop(vb);
 	return addr;

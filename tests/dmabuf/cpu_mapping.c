@@ -42,7 +42,9 @@ static int64_t map(struct fixture *x, uint64_t offset, uint64_t len)
 {
 	const struct mmap_request req = {.len = len, .prot = PROT_READ | PROT_WRITE, .flags = MAP_SHARED};
 
-	return cpu_mapping_create(x->e.buf, fake_task(x->ft), x->e.space, offset, &req, on_gone, x);
+	const struct cpu_mapping_how how = {.space = x->e.space, .offset = offset, .on_gone = on_gone, .arg = x};
+
+	return cpu_mapping_create(x->e.buf, fake_task(x->ft), &req, &how);
 }
 
 static void extents_follow_ranges_and_regions(void **state)
@@ -132,6 +134,31 @@ static void register_pages_tell_their_mappings(void **state)
 	assert_true(list_empty(&x->e.registers.watchers));
 }
 
+static void one_that_wants_usable_memory_does_not_wait(void **state)
+{
+	struct fixture *x = *state;
+	const struct mmap_request req = {.len = 0x1000, .prot = PROT_READ, .flags = MAP_SHARED};
+	const struct cpu_mapping_how how = {
+		.space = x->e.space, .usable_only = true, .write_combining = true, .on_gone = on_gone, .arg = x};
+	struct dma_buf_attachment *a;
+	int64_t addr;
+
+	dma_buf_revoke(x->e.buf, false);
+	assert_int_equal(cpu_mapping_create(x->e.buf, fake_task(x->ft), &req, &how), -ENODEV);
+	dma_buf_restore(x->e.buf);
+	addr = cpu_mapping_create(x->e.buf, fake_task(x->ft), &req, &how);
+	assert_true(addr > 0);
+	/* Once made it waits out a revocation like any other. */
+	dma_buf_revoke(x->e.buf, false);
+	assert_true(fake_task_mapping(x->ft, 0)->mapping->zapped);
+	dma_buf_restore(x->e.buf);
+	assert_false(fake_task_mapping(x->ft, 0)->mapping->zapped);
+	a = list_first(&x->e.buf->attachments, struct dma_buf_attachment, node);
+	assert_string_equal(a->ops->name, "CPU mapping, write-combining");
+	fake_task_munmap(x->ft, (uaddr_t)addr);
+	assert_int_equal(x->gone, 1);
+}
+
 static void a_buffer_that_moves_cannot_be_mapped(void **state)
 {
 	struct fixture *x = *state;
@@ -139,7 +166,9 @@ static void a_buffer_that_moves_cannot_be_mapped(void **state)
 	const struct mmap_request req = {.len = 0x1000, .prot = PROT_READ, .flags = MAP_SHARED};
 
 	exporter_init(&moving, &exporter_ops_no_layout, false);
-	assert_int_equal(cpu_mapping_create(moving.buf, fake_task(x->ft), moving.space, 0, &req, NULL, NULL), -ENODEV);
+	assert_int_equal(cpu_mapping_create(moving.buf, fake_task(x->ft), &req,
+					    &(struct cpu_mapping_how){.space = moving.space}),
+			 -ENODEV);
 	exporter_fini(&moving);
 }
 
@@ -151,6 +180,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_made_while_revoked_comes_to_life_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(refusals_leave_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(register_pages_tell_their_mappings, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_that_wants_usable_memory_does_not_wait, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_buffer_that_moves_cannot_be_mapped, setup, teardown),
 	};
 

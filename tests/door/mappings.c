@@ -70,6 +70,26 @@ static void test_munmap_of_pieces(void **state)
 	assert_int_equal(mm_sys_munmap((uaddr_t)m, RIG_PAGES * P), 0);
 }
 
+static void test_denied_protection(void **state)
+{
+	struct rig *r = *state;
+	char *m = rig_place(r, &r->memory, PROT_READ);
+
+	r->mapping.denied_prot = PROT_WRITE;
+	assert_int_equal(mm_sys_mprotect((uaddr_t)m, 2 * P, RW, -1), -EACCES);
+	assert_int_equal(rig_write(m, NULL), SIGSEGV);
+	assert_int_equal(rig_read(m, NULL), 0);
+	assert_int_equal(mm_sys_mprotect((uaddr_t)m, P, PROT_NONE, -1), 0);
+	assert_int_equal(rig_read(m, NULL), SIGSEGV);
+	task_mm_zap(door_task(), &r->mapping);
+	assert_int_equal(mm_sys_mprotect((uaddr_t)m, P, PROT_WRITE, -1), -EACCES);
+	assert_int_equal(mm_sys_mprotect((uaddr_t)m, P, PROT_READ, -1), 0);
+	task_mm_restore(door_task(), &r->mapping);
+	assert_int_equal(rig_read(m, NULL), 0);
+	assert_int_equal(rig_write(m, NULL), SIGSEGV);
+	assert_int_equal(mm_sys_munmap((uaddr_t)m, RIG_PAGES * P), 0);
+}
+
 static void test_map_fixed_replaces(void **state)
 {
 	struct rig *r = *state;
@@ -260,6 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_zap_and_restore, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_munmap_of_pieces, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_denied_protection, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_map_fixed_replaces, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_mapping_over_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mprotect_is_remembered, setup, teardown),
