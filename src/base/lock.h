@@ -35,6 +35,7 @@ enum lock_rank {
 	LOCK_RANK_BUFFERS = 450,	/* the list of a machine's dma-bufs */
 	LOCK_RANK_RESERVATION = 500,	/* one buffer: its attachments and revoked state, its fences */
 	LOCK_RANK_PAGES = 600,		/* one pages object: the domains it is mapped in */
+	LOCK_RANK_IOVA = 650,		/* the DMA addresses that one device's mappings are given */
 	LOCK_RANK_DOMAIN = 700,		/* one IO page table, writers only */
 	LOCK_RANK_PHYS = 750,		/* physical address space, writers only */
 	LOCK_RANK_FUNCTION = 800,	/* config space and registers of one PCI function */
