@@ -15,6 +15,8 @@
 #include "dma/dma.h"
 #include "dmabuf/mapping_type.h"
 
+struct dma_buf;
+struct dma_buf_importer_ops;
 struct dma_buf_phys_list;
 
 extern const struct dma_buf_mapping_type dma_buf_type_sgt;
@@ -61,5 +63,12 @@ int dma_buf_sgt_create(struct dma_device *device, const struct dma_buf_phys_list
 		       struct dma_buf_sgt **sgt);
 void dma_buf_sgt_destroy(struct dma_device *device, struct dma_buf_sgt *sgt);
 extern const struct dma_buf_sgt_ops dma_buf_sgt_of_layout;
+
+/*
+ * For importers that know no types, and bring nothing but their device: dma_buf_attach_accepting() with the scatterlist
+ * alone. Memory of peers is accepted by those that can give it back, as Linux's rule is.
+ */
+int dma_buf_attach_device(struct dma_buf *b, struct dma_device *device, const struct dma_buf_importer_ops *ops,
+			  void *priv, struct dma_buf_attachment **out);
 
 #endif
