@@ -28,7 +28,23 @@ struct device {
 	int64_t msix_table[PCI_NR_BARS]; /* where a BAR has its region for the table; -1: nowhere */
 	struct list workers;		 /* immutable after the build */
 	_Atomic bool wakes_wanted;	 /* by workers, when the lock is let go */
+	struct device *physfn;		 /* of a VF */
+	struct device *vfs[DEVICE_MAX_VFS];
+	unsigned nr_vfs;
 };
+
+extern const struct pci_function_ops device_ops;
+
+/* sdk.c: zeroed but for what every device has. NULL: no memory. */
+struct device *device_alloc(const struct device_model *m, struct pci_root *root);
+int device_build(struct device *d, const struct device_config *c);
+/* While it is described: 0, or what failed first. */
+int device_buildable(struct device *d);
+int device_remember(struct device *d, int err);
+unsigned device_bar_flags(unsigned flags);
+
+/* sriov.c */
+void device_vfs_destroy(struct device *d);
 
 /* Makes the thread, unless it is there. With no memory for it the device stays silent until the next reset. */
 void device_worker_start(struct device_worker *w);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* DMA ports for models: pci/dma.h behind the SDK. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "device/device_priv.h"
 
@@ -69,4 +70,38 @@ enum device_dma_status device_dma_copy(struct device_dma *dma, uint32_t run, iov
 bool device_dma_failed_write(const struct device_dma *dma)
 {
 	return dma->port.failed_write;
+}
+
+/* src NULL: fills with byte. */
+static enum device_dma_status local(struct device_dma *dma, uint32_t run, char *dst, const char *src, uint8_t byte,
+				    size_t len)
+{
+	struct dma_port *p = &dma->port;
+
+	for (size_t done = 0, n; done < len; done += n) {
+		bool wanted;
+
+		n = MIN(len - done, (size_t)SECTION_MAX_BYTES);
+		section_enter(&p->section);
+		wanted = atomic_load_explicit(&p->generation, memory_order_acquire) == run;
+		if (wanted && src)
+			memmove(dst + done, src + done, n);
+		else if (wanted)
+			memset(dst + done, byte, n);
+		section_leave(&p->section);
+		if (!wanted)
+			return DEVICE_DMA_CANCELLED;
+	}
+	return DEVICE_DMA_OK;
+}
+
+enum device_dma_status device_dma_local_copy(struct device_dma *dma, uint32_t run, char *dst, const char *src,
+					     size_t len)
+{
+	return local(dma, run, dst, src, 0, len);
+}
+
+enum device_dma_status device_dma_local_fill(struct device_dma *dma, uint32_t run, char *dst, uint8_t byte, size_t len)
+{
+	return local(dma, run, dst, NULL, byte, len);
 }

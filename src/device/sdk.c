@@ -12,6 +12,7 @@
 #include "device/device_priv.h"
 #include "pci/build.h"
 #include "pci/irq.h"
+#include "pci/sriov.h"
 
 #define MSIX_PBA_OFFSET 2048u /* of the table's region */
 
@@ -64,7 +65,7 @@ static void device_fini(void *model)
 	device_config_fini(&d->config);
 }
 
-static const struct pci_function_ops device_ops = {
+const struct pci_function_ops device_ops = {
 	.mmio_read = device_mmio_read,
 	.mmio_write = device_mmio_write,
 	.reset = device_reset,
@@ -74,7 +75,7 @@ static const struct pci_function_ops device_ops = {
 };
 
 /* Builds what the model describes. */
-static int remember(struct device *d, int err)
+int device_remember(struct device *d, int err)
 {
 	if (err && !d->build_error)
 		d->build_error = err;
@@ -82,9 +83,9 @@ static int remember(struct device *d, int err)
 }
 
 /* Before the ids there is no function to build on. */
-static int buildable(struct device *d)
+int device_buildable(struct device *d)
 {
-	return d->build_error ? d->build_error : remember(d, d->has_ids ? 0 : -EINVAL);
+	return d->build_error ? d->build_error : device_remember(d, d->has_ids ? 0 : -EINVAL);
 }
 
 void device_set_ids(struct device *d, const struct device_ids *ids)
@@ -99,11 +100,17 @@ void device_set_ids(struct device *d, const struct device_ids *ids)
 	};
 
 	if (d->has_ids) {
-		remember(d, -EINVAL);
+		device_remember(d, -EINVAL);
 		return;
 	}
 	d->has_ids = true;
-	remember(d, pci_function_init(&d->fn, d->fn.root, &p, &device_ops, d, d->model->name));
+	device_remember(d, pci_function_init(&d->fn, d->fn.root, &p, &device_ops, d, d->model->name));
+}
+
+unsigned device_bar_flags(unsigned flags)
+{
+	return (flags & DEVICE_BAR_64BIT ? PCI_BAR_64BIT : 0) |
+	       (flags & DEVICE_BAR_PREFETCHABLE ? PCI_BAR_PREFETCHABLE : 0);
 }
 
 int device_add_bar(struct device *d, unsigned bar, unsigned flags, const struct device_region *regions, size_t nr)
@@ -116,75 +123,73 @@ int device_add_bar(struct device *d, unsigned bar, unsigned flags, const struct 
 		[DEVICE_HOLE] = PCI_REGION_HOLE,
 	};
 	struct pci_region list[16];
-	int err = buildable(d);
+	int err = device_buildable(d);
 	uint64_t offset = 0;
 
 	if (err)
 		return err;
 	if (nr > ARRAY_SIZE(list) || bar >= PCI_NR_BARS)
-		return remember(d, -EINVAL);
+		return device_remember(d, -EINVAL);
 	for (size_t i = 0; i < nr; i++) {
 		list[i] = (struct pci_region){.kind = kinds[regions[i].kind], .len = regions[i].len};
 		if (regions[i].kind == DEVICE_MSIX_TABLE)
 			d->msix_table[bar] = (int64_t)offset;
 		offset += regions[i].len;
 	}
-	return remember(d, pci_build_bar(&d->fn, bar,
-					 (flags & DEVICE_BAR_64BIT ? PCI_BAR_64BIT : 0) |
-						 (flags & DEVICE_BAR_PREFETCHABLE ? PCI_BAR_PREFETCHABLE : 0),
-					 list, nr));
+	return device_remember(d, pci_build_bar(&d->fn, bar, device_bar_flags(flags), list, nr));
 }
 
+/* What a link reports is the physical function's business. */
 int device_add_pcie(struct device *d, bool flr)
 {
-	int err = buildable(d);
+	int err = device_buildable(d);
 
 	if (!err)
-		err = remember(d, pci_build_express(&d->fn, PCI_EXP_TYPE_ENDPOINT, flr, NULL));
-	if (!err)
-		err = remember(d, pci_build_aer(&d->fn));
+		err = device_remember(d, pci_build_express(&d->fn, PCI_EXP_TYPE_ENDPOINT, flr, NULL));
+	if (!err && !d->physfn)
+		err = device_remember(d, pci_build_aer(&d->fn));
 	return err;
 }
 
 int device_add_pm(struct device *d)
 {
-	int err = buildable(d);
+	int err = device_buildable(d);
 
-	return err ? err : remember(d, pci_build_pm(&d->fn, true));
+	return err ? err : device_remember(d, pci_build_pm(&d->fn, true));
 }
 
 int device_add_msi(struct device *d, unsigned nr_vectors)
 {
-	int err = buildable(d);
+	int err = device_buildable(d);
 
-	return err ? err : remember(d, pci_build_msi(&d->fn, nr_vectors));
+	return err ? err : device_remember(d, pci_build_msi(&d->fn, nr_vectors));
 }
 
 int device_add_msix(struct device *d, unsigned nr_vectors, unsigned bar)
 {
-	int err = buildable(d);
+	int err = device_buildable(d);
 
 	if (err)
 		return err;
 	if (bar >= PCI_NR_BARS || d->msix_table[bar] < 0 || nr_vectors * PCI_MSIX_ENTRY_SIZE > MSIX_PBA_OFFSET)
-		return remember(d, -EINVAL);
-	return remember(d, pci_build_msix(&d->fn, nr_vectors, bar, (uint32_t)d->msix_table[bar],
-					  (uint32_t)d->msix_table[bar] + MSIX_PBA_OFFSET));
+		return device_remember(d, -EINVAL);
+	return device_remember(d, pci_build_msix(&d->fn, nr_vectors, bar, (uint32_t)d->msix_table[bar],
+						 (uint32_t)d->msix_table[bar] + MSIX_PBA_OFFSET));
 }
 
 int device_add_intx(struct device *d)
 {
-	int err = buildable(d);
+	int err = device_buildable(d);
 
-	return err ? err : remember(d, pci_build_intx(&d->fn));
+	return err ? err : device_remember(d, pci_build_intx(&d->fn));
 }
 
 int device_set_config(struct device *d, unsigned offset, const void *bytes, const void *write_mask,
 		      const void *clear_mask, size_t len)
 {
-	int err = buildable(d);
+	int err = device_buildable(d);
 
-	return err ? err : remember(d, pci_build_config(&d->fn, offset, bytes, write_mask, clear_mask, len));
+	return err ? err : device_remember(d, pci_build_config(&d->fn, offset, bytes, write_mask, clear_mask, len));
 }
 
 /* At run time. */
@@ -217,6 +222,7 @@ void device_lock(struct device *d)
 void device_unlock(struct device *d)
 {
 	mutex_unlock(&d->fn.lock);
+	pci_sriov_apply(&d->fn);
 	device_workers_wake_wanted(d);
 }
 
@@ -271,10 +277,24 @@ void device_trace(struct device *d, const char *name, uint64_t start_ns, const c
 }
 
 /* Birth. */
-static int device_build(struct device *d)
+struct device *device_alloc(const struct device_model *m, struct pci_root *root)
+{
+	struct device *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->model = m;
+	d->fn.root = root;
+	list_init(&d->workers);
+	for (unsigned i = 0; i < PCI_NR_BARS; i++)
+		d->msix_table[i] = -1;
+	return d;
+}
+
+int device_build(struct device *d, const struct device_config *c)
 {
 	void *state = NULL;
-	int err = d->model->build(d, &d->config, &state);
+	int err = d->model->build(d, c, &state);
 
 	if (err)
 		return err;
@@ -285,20 +305,15 @@ static int device_build(struct device *d)
 int device_create(const struct device_model *m, const struct device_setting *settings, size_t nr_settings,
 		  struct pci_root *root, struct pci_port *parent, int slot, struct pci_function **out)
 {
-	struct device *d = calloc(1, sizeof(*d));
+	struct device *d = device_alloc(m, root);
 	int err;
 
 	if (!d)
 		return -ENOMEM;
-	d->model = m;
-	d->fn.root = root;
-	list_init(&d->workers);
-	for (unsigned i = 0; i < PCI_NR_BARS; i++)
-		d->msix_table[i] = -1;
 	err = device_config_init(&d->config, m, settings, nr_settings);
 	if (err)
 		goto free_device;
-	err = device_build(d);
+	err = device_build(d, &d->config);
 	if (!err)
 		err = pci_root_add_function(root, parent, &d->fn, slot);
 	if (err)
@@ -318,6 +333,7 @@ void device_destroy(struct pci_function *fn)
 {
 	struct device *d = container_of(fn, struct device, fn);
 
+	device_vfs_destroy(d);
 	/* The model first: its workers look at registers that go with the function's BARs. */
 	device_fini(d);
 	if (d->has_ids)

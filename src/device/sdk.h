@@ -87,6 +87,35 @@ int device_add_intx(struct device *d);
 /* Extra read-only or writable config bytes of the model, e.g. vendor registers. write_mask may be NULL (read-only). */
 int device_set_config(struct device *d, unsigned offset, const void *bytes, const void *write_mask,
 		      const void *clear_mask, size_t len);
+
+/*
+ * SR-IOV. device_add_sriov() comes last in build(): the virtual functions are made there and then, each by vf_model's
+ * build(), which describes a VF with the calls above but for device_set_ids(), and is given the settings of the
+ * physical function. A VF is a device of its own, with a lock, registers, resets, interrupts and DMA ports; it is there
+ * for a kernel while the physical function's capability says so, which is no business of the model's. All are alike.
+ */
+#define DEVICE_MAX_VFS 7
+struct device_sriov {
+	unsigned total_vfs;		     /* 1 .. DEVICE_MAX_VFS */
+	uint16_t vf_device;		     /* device id */
+	const struct device_model *vf_model; /* not in device_models[] */
+};
+int device_add_sriov(struct device *d, const struct device_sriov *s);
+/* A BAR of a VF that shows fragments of the physical function's BAR pf_bar; a hole until device_vf_set_slice(). */
+int device_add_window(struct device *vf, unsigned bar, unsigned flags, uint64_t size, unsigned pf_bar);
+struct device *device_physfn(struct device *vf); /* NULL: not a VF */
+unsigned device_vf_index(const struct device *vf);
+
+#define DEVICE_MAX_FRAGMENTS 16
+struct device_fragment {
+	uint64_t offset, len; /* page aligned, in one DEVICE_MEMORY region */
+};
+/*
+ * pf's lock is held, in mmio_write() or reset(): from the end of that access on the VF's windows show these fragments,
+ * one behind the other, then a hole. What the old ones were shared as is revoked for good before. nr 0: nothing.
+ */
+void device_vf_set_slice(struct device *pf, unsigned vf, const struct device_fragment *fragments, size_t nr);
+
 /* Config bytes now; function lock held. */
 uint32_t device_config_read(struct device *d, unsigned offset, unsigned len);
 void device_config_update(struct device *d, unsigned offset, uint32_t value, unsigned len); /* by the hardware */
@@ -130,6 +159,13 @@ enum device_dma_status device_dma_write(struct device_dma *dma, uint32_t run, io
 /* done: bytes moved, also on failure; may be NULL. */
 enum device_dma_status device_dma_copy(struct device_dma *dma, uint32_t run, iova_t dst, iova_t src, size_t len,
 				       size_t *done);
+/*
+ * Inside the device's own memory, as device_bar_memory() gives it: no bus, but cancelled and waited for as DMA is. The
+ * target of a copy does not overlap its source but from below.
+ */
+enum device_dma_status device_dma_local_copy(struct device_dma *dma, uint32_t run, char *dst, const char *src,
+					     size_t len);
+enum device_dma_status device_dma_local_fill(struct device_dma *dma, uint32_t run, char *dst, uint8_t byte, size_t len);
 /* After a failed device_dma_copy(), for the port's worker: did the target refuse (true), or the source? */
 bool device_dma_failed_write(const struct device_dma *dma);
 

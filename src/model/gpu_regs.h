@@ -63,6 +63,11 @@
 	       */
 #define GPU_MAX_FRAGMENTS 16
 
+/* BAR0 of a virtual function, first page; its second page is the table of its one MSI-X vector. BAR2 is the slice. */
+#define GPU_VF_ID 0x000 /* read only: GPU_VF_ID_VALUE */
+#define GPU_VF_ID_VALUE 0x31465647u
+#define GPU_VF_INDEX 0x004 /* read only: from 0 */
+
 /* A command: 64 bytes. */
 #define GPU_COMMAND_NOP 0
 #define GPU_COMMAND_COPY 1	      /* length bytes from source to target */

@@ -4,7 +4,7 @@
 
 #include "model/models.h"
 
-const struct device_model *const device_models[] = {&ioat_model, &memcard_model, NULL};
+const struct device_model *const device_models[] = {&gpu_model, &ioat_model, &memcard_model, NULL};
 
 const struct device_model *device_model_find(const char *name)
 {

@@ -124,11 +124,9 @@ uint64_t pci_mmio_read(struct pci_function *fn, unsigned bar, uint64_t offset, u
 
 	if (bar >= PCI_NR_BARS || !access_is_valid(offset, len))
 		return value;
-	r = pci_bar_region(&fn->bars[bar], offset, &region_offset);
-	if (!r)
-		return all_ones(len);
 	mutex_lock(&fn->lock);
-	value = region_read_locked(&fn->bars[bar], r, offset, region_offset, len);
+	r = pci_bar_region(&fn->bars[bar], offset, &region_offset);
+	value = r ? region_read_locked(&fn->bars[bar], r, offset, region_offset, len) : all_ones(len);
 	mutex_unlock(&fn->lock);
 	return value;
 }
@@ -140,11 +138,10 @@ void pci_mmio_write(struct pci_function *fn, unsigned bar, uint64_t offset, uint
 
 	if (bar >= PCI_NR_BARS || !access_is_valid(offset, len))
 		return;
-	r = pci_bar_region(&fn->bars[bar], offset, &region_offset);
-	if (!r)
-		return;
 	mutex_lock(&fn->lock);
-	region_write_locked(&fn->bars[bar], r, offset, region_offset, value, len);
+	r = pci_bar_region(&fn->bars[bar], offset, &region_offset);
+	if (r)
+		region_write_locked(&fn->bars[bar], r, offset, region_offset, value, len);
 	function_unlock(fn);
 }
 
@@ -180,35 +177,40 @@ static int region_build(struct pci_bar *bar, struct phys_region *r, const struct
 
 static void region_fini(struct pci_bar *bar, struct phys_region *r)
 {
-	if (r->host)
+	if (r->host && !bar->shows)
 		pci_memory_free(bar->fn->root->memory, r->len, r->host);
 	phys_region_fini(r);
 }
 
-static int bar_check(const struct pci_function *fn, unsigned bar, unsigned flags, const struct pci_region *regions,
-		     size_t nr, uint64_t *size)
+static int bar_check(const struct pci_function *fn, unsigned bar, unsigned flags, uint64_t size)
 {
 	unsigned last = bar + ((flags & PCI_BAR_64BIT) ? 1 : 0);
 
-	if (last >= PCI_NR_BARS || fn->bars[bar].size || fn->bars[last].size || nr == 0)
+	if (last >= PCI_NR_BARS || fn->bars[bar].size || fn->bars[last].size || !size)
 		return -EINVAL;
 	if (bar && fn->bars[bar - 1].size && fn->bars[bar - 1].is_64bit)
 		return -EINVAL;
-	*size = 0;
-	for (size_t i = 0; i < nr; i++) {
-		if (!regions[i].len || !is_aligned(regions[i].len, BARTER_PAGE_SIZE) ||
-		    regions[i].len > (1ull << 62) - *size)
-			return -EINVAL;
-		*size += regions[i].len;
-	}
-	if (!is_aligned(*size, *size) || (!(flags & PCI_BAR_64BIT) && *size > 1ull << 31))
+	if (size < BARTER_PAGE_SIZE || !is_aligned(size, size) || (!(flags & PCI_BAR_64BIT) && size > 1ull << 31))
 		return -EINVAL;
 	return 0;
 }
 
-static void bar_build_register(struct pci_function *fn, const struct pci_bar *bar)
+/* 0: not what a BAR can be made of. */
+static uint64_t regions_size(const struct pci_region *regions, size_t nr)
 {
-	unsigned offset = PCI_BASE_ADDRESS_0 + bar->index * 4;
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		if (!regions[i].len || !is_aligned(regions[i].len, BARTER_PAGE_SIZE) ||
+		    regions[i].len > (1ull << 62) - size)
+			return 0;
+		size += regions[i].len;
+	}
+	return size;
+}
+
+void bar_build_register(struct pci_function *fn, unsigned offset, const struct pci_bar *bar)
+{
 	uint32_t low = (bar->is_64bit ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0) |
 		       (bar->prefetchable ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
 	uint64_t mask = ~(bar->size - 1);
@@ -218,13 +220,25 @@ static void bar_build_register(struct pci_function *fn, const struct pci_bar *ba
 		fn->write_mask[offset + i] = (uint8_t)(mask >> (i * 8));
 }
 
+/* VFs have no registers of their own: the first one's BARs make those of the PF's capability. */
+static void bar_publish(struct pci_function *fn, struct pci_bar *bar, unsigned flags, uint64_t size)
+{
+	bar->size = size;
+	bar->is_64bit = flags & PCI_BAR_64BIT;
+	bar->prefetchable = flags & PCI_BAR_PREFETCHABLE;
+	if (!fn->physfn)
+		bar_build_register(fn, PCI_BASE_ADDRESS_0 + bar->index * 4, bar);
+	else if (fn->vf_index == 0)
+		bar_build_register(fn->physfn, fn->physfn->cap_sriov + PCI_SRIOV_BAR + bar->index * 4, bar);
+}
+
 int pci_build_bar(struct pci_function *fn, unsigned index, unsigned flags, const struct pci_region *regions, size_t nr)
 {
 	struct pci_bar *bar = &fn->bars[index < PCI_NR_BARS ? index : 0];
-	uint64_t size;
+	uint64_t size = regions_size(regions, nr);
 	int err;
 
-	err = bar_check(fn, index, flags, regions, nr, &size);
+	err = bar_check(fn, index, flags, size);
 	if (err)
 		return err;
 	bar->regions = calloc(nr, sizeof(*bar->regions));
@@ -235,17 +249,37 @@ int pci_build_bar(struct pci_function *fn, unsigned index, unsigned flags, const
 		if (err)
 			return err;
 	}
-	bar->size = size;
-	bar->is_64bit = flags & PCI_BAR_64BIT;
-	bar->prefetchable = flags & PCI_BAR_PREFETCHABLE;
-	bar_build_register(fn, bar);
+	bar_publish(fn, bar, flags, size);
+	return 0;
+}
+
+int pci_build_window(struct pci_function *vf, unsigned index, unsigned flags, uint64_t size, unsigned pf_bar)
+{
+	const struct pci_bar *shows = vf->physfn && pf_bar < PCI_NR_BARS ? &vf->physfn->bars[pf_bar] : NULL;
+	struct pci_bar *bar = &vf->bars[index < PCI_NR_BARS ? index : 0];
+	int err = bar_check(vf, index, flags, size);
+
+	if (err || !shows || !shows->size)
+		return -EINVAL;
+	bar->regions = calloc(PCI_MAX_FRAGMENTS + 1, sizeof(*bar->regions));
+	if (!bar->regions)
+		return -ENOMEM;
+	for (unsigned i = 0; i <= PCI_MAX_FRAGMENTS; i++) {
+		phys_region_init(&bar->regions[i], PHYS_HOLE, size);
+		bar->regions[i].owner = bar;
+	}
+	bar->nr_regions = 1;
+	bar->shows = shows;
+	bar_publish(vf, bar, flags, size);
 	return 0;
 }
 
 void bar_fini(struct pci_bar *bar)
 {
-	for (size_t i = 0; i < bar->nr_regions; i++) {
-		if (bar->base)
+	size_t nr = bar->shows ? PCI_MAX_FRAGMENTS + 1 : bar->nr_regions;
+
+	for (size_t i = 0; i < nr; i++) {
+		if (bar->base && i < bar->nr_regions)
 			phys_remove(bar->fn->root->space, &bar->regions[i]);
 		region_fini(bar, &bar->regions[i]);
 	}

@@ -44,6 +44,17 @@ struct pci_region {
 /* The regions add up to a power of two. Memory takes nothing from the host until it is touched. */
 int pci_build_bar(struct pci_function *fn, unsigned bar, unsigned flags, const struct pci_region *regions, size_t nr);
 
+/*
+ * SR-IOV: pci_build_sriov() on a PCI Express function, then pci_function_init_vf() for each VF on zeroed memory, then
+ * their BARs and capabilities, all alike; then pci_root_add_function() of the PF, which places them. A VF ends by
+ * pci_function_fini() before its PF does.
+ */
+int pci_build_sriov(struct pci_function *pf, unsigned total, uint16_t vf_device);
+int pci_function_init_vf(struct pci_function *vf, struct pci_function *pf, unsigned index,
+			 const struct pci_function_ops *ops, void *model, const char *model_name);
+/* A BAR of a VF that shows fragments of its PF's BAR pf_bar; at first none: a hole. */
+int pci_build_window(struct pci_function *vf, unsigned bar, unsigned flags, uint64_t size, unsigned pf_bar);
+
 /* Room for a capability in config space; the chain is kept. Returns its offset, -EINVAL when config space is full. */
 int pci_build_capability(struct pci_function *fn, uint8_t id, unsigned len);
 int pci_build_extended_capability(struct pci_function *fn, uint16_t id, unsigned version, unsigned len);

@@ -62,6 +62,9 @@ static void build_link(struct pci_function *fn, unsigned cap, unsigned type, con
 		lnksta |= PCI_EXP_LNKSTA_DLLLA;
 	}
 	pci_config_set(fn, cap + PCI_EXP_LNKCAP, lnkcap, 4);
+	/* The link is the PF's: a VF says what it can do and not how it runs. */
+	if (fn->physfn)
+		return;
 	pci_config_set(fn, cap + PCI_EXP_LNKSTA, lnksta, 2);
 	pci_config_set(fn, cap + PCI_EXP_LNKCAP2, ((1u << link->speed) - 1) << 1, 4);
 	pci_config_set(fn, cap + PCI_EXP_LNKCTL2, link->speed, 2);
@@ -86,12 +89,14 @@ int pci_build_express(struct pci_function *fn, unsigned type, bool flr, const st
 		       1 | PCI_EXP_DEVCAP_EXT_TAG | PCI_EXP_DEVCAP_RBER | (flr ? PCI_EXP_DEVCAP_FLR : 0), 4);
 	/* Power-on: relaxed ordering, 512 byte read requests. The reset bit (15) reads as 0: no write mask. */
 	pci_config_set(fn, cap + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_RELAX_EN | PCI_EXP_DEVCTL_READRQ_512B, 2);
-	writable(fn, cap + PCI_EXP_DEVCTL, 0x7fff & ~(PCI_EXP_DEVCTL_PHANTOM | PCI_EXP_DEVCTL_AUX_PME), 2);
+	if (!fn->physfn)
+		writable(fn, cap + PCI_EXP_DEVCTL, 0x7fff & ~(PCI_EXP_DEVCTL_PHANTOM | PCI_EXP_DEVCTL_AUX_PME), 2);
 	write_one_clears(fn, cap + PCI_EXP_DEVSTA,
 			 PCI_EXP_DEVSTA_CED | PCI_EXP_DEVSTA_NFED | PCI_EXP_DEVSTA_FED | PCI_EXP_DEVSTA_URD, 2);
 	/* Completion timeouts: programmable in ranges A and B. */
 	pci_config_set(fn, cap + PCI_EXP_DEVCAP2, PCI_EXP_DEVCAP2_COMP_TMOUT_DIS | 3, 4);
-	writable(fn, cap + PCI_EXP_DEVCTL2, PCI_EXP_DEVCTL2_COMP_TIMEOUT | PCI_EXP_DEVCTL2_COMP_TMOUT_DIS, 2);
+	if (!fn->physfn)
+		writable(fn, cap + PCI_EXP_DEVCTL2, PCI_EXP_DEVCTL2_COMP_TIMEOUT | PCI_EXP_DEVCTL2_COMP_TMOUT_DIS, 2);
 	if (type != PCI_EXP_TYPE_RC_END)
 		build_link(fn, cap, type, link ? link : &usual);
 	if (type == PCI_EXP_TYPE_ROOT_PORT)

@@ -60,6 +60,8 @@ uint32_t pci_config_read(struct pci_function *fn, unsigned offset, unsigned len)
 	mutex_lock(&fn->lock);
 	memcpy(bytes, fn->config + offset, len);
 	overlay_read_locked(fn, offset, len, bytes);
+	if (!fn->present)
+		memset(bytes, 0xff, len);
 	mutex_unlock(&fn->lock);
 	memcpy(&value, bytes, sizeof(value));
 	return value;
@@ -109,13 +111,6 @@ static bool write_locked(struct pci_function *fn, unsigned offset, uint32_t valu
 	return reset || (was_master && !fn->bus_master) || (fn->is_bridge && pci_port_of(fn)->acs != acs);
 }
 
-static unsigned forwarding(const struct pci_function *fn)
-{
-	const struct pci_port *port = fn->is_bridge ? container_of(fn, const struct pci_port, fn) : NULL;
-
-	return port ? port->forwards_down | port->forwards_up << 1 | port->holds_in_reset << 2 : 0;
-}
-
 void pci_config_write(struct pci_function *fn, unsigned offset, uint32_t value, unsigned len)
 {
 	unsigned before;
@@ -125,14 +120,15 @@ void pci_config_write(struct pci_function *fn, unsigned offset, uint32_t value, 
 		return;
 	mutex_lock(&fn->gate.lock);
 	mutex_lock(&fn->lock);
-	before = forwarding(fn);
-	drain = write_locked(fn, offset, value, len);
-	changed = forwarding(fn) != before;
-	function_unlock(fn);
+	before = function_shows_locked(fn);
+	drain = fn->present && write_locked(fn, offset, value, len);
+	changed = function_shows_locked(fn) != before;
+	mutex_unlock(&fn->lock);
 	drain |= function_settle_gate(fn);
 	if (drain)
 		section_drain(fn->gate.sections);
 	mutex_unlock(&fn->gate.lock);
+	function_unlocked(fn);
 	if (changed)
-		port_changed(pci_port_of(fn));
+		function_changed(fn);
 }

@@ -47,6 +47,8 @@ static int number_bus(struct pci_root *root, struct pci_port *parent, unsigned b
 
 	list_for_each (fn, pci_bus_of(root, parent), sibling) {
 		err = number_function(root, fn, bus);
+		for (unsigned i = 0; !err && i < pci_sriov_total(fn); i++)
+			err = number_function(root, pci_sriov_vf(fn, i), bus);
 		if (!err && fn->is_bridge)
 			err = number_bridge(root, pci_port_of(fn), last);
 		if (err)

@@ -36,6 +36,7 @@ int pci_function_init(struct pci_function *fn, struct pci_root *root, const stru
 	fn->segment = root->segment;
 	fn->config_size = PCI_CONFIG_SIZE;
 	fn->numa_node = -1;
+	fn->present = true;
 	list_init(&fn->sibling);
 	for (unsigned i = 0; i < PCI_NR_BARS; i++) {
 		fn->bars[i].fn = fn;
@@ -72,6 +73,7 @@ void pci_function_fini(struct pci_function *fn)
 	pci_gate_fini(&fn->gate);
 	mutex_fini(&fn->lock);
 	irq_state_fini(fn);
+	free(fn->sriov);
 	free(fn->config);
 	fn->config = NULL;
 }

@@ -33,8 +33,10 @@ struct pci_bar {
 	uint64_t size; /* 0: absent. A power of two */
 	bool is_io, is_64bit, prefetchable;
 	phys_t base; /* bus address of the window; fixed at enumeration, does not move while a driver owns the device */
+	/* Immutable after the build, but for a window (pci/sriov.h): changed under the gate's and fn's lock. */
 	struct phys_region *regions;
 	size_t nr_regions;
+	const struct pci_bar *shows; /* a window: the PF's BAR. NULL: memory of its own */
 };
 
 /* What a model does for its function; filled through device/sdk.h. All may be NULL. Called under fn->lock. */
@@ -48,8 +50,7 @@ struct pci_function_ops {
 	void (*reset)(void *model);
 	/* Model-specific config bytes changed: offset and length of the write. */
 	void (*config_written)(void *model, unsigned offset, unsigned len);
-	/* Not under fn->lock: it has been let go after a store or a config write. Does what must not be done under it.
-	 */
+	/* No lock is held: after a store, a config write or a reset. Does what must not be done under one. */
 	void (*unlocked)(void *model);
 	void (*fini)(void *model);
 };
@@ -60,6 +61,7 @@ typedef void (*pci_irq_handler)(void *arg, unsigned vector);
 enum pci_irq_kind { PCI_IRQ_NONE, PCI_IRQ_INTX, PCI_IRQ_MSI, PCI_IRQ_MSIX };
 
 struct pci_irq_state; /* pci/irq.h */
+struct pci_sriov;     /* pci/sriov.h */
 
 struct pci_function {
 	struct pci_root *root;	 /* immutable */
@@ -81,7 +83,7 @@ struct pci_function {
 	unsigned gate_reasons; /* those of enum gate_reason that follow from config space; gate's and fn's lock to write
 				*/
 	/* Offsets of capabilities, 0: absent. Immutable after the build. */
-	uint16_t cap_pm, cap_msi, cap_msix, cap_exp, cap_aer, cap_acs;
+	uint16_t cap_pm, cap_msi, cap_msix, cap_exp, cap_aer, cap_acs, cap_sriov;
 	uint16_t next_cap, next_ext_cap; /* where the next capability goes; for the build */
 
 	struct pci_bar bars[PCI_NR_BARS];
@@ -89,6 +91,12 @@ struct pci_function {
 	struct iommu_requester iommu;
 	_Atomic bool bus_master; /* COMMAND.BME and D0, here and in every bridge above; read in DMA
 				     sections, changes drain */
+
+	struct pci_sriov *sriov;     /* of a PF, NULL: not one; immutable after the build */
+	struct pci_function *physfn; /* of a VF, NULL: not one; immutable */
+	unsigned vf_index;	     /* immutable */
+	unsigned pf_resets;	     /* of the PF, as far as this VF has followed; fn->lock */
+	_Atomic bool present;	     /* false: a VF that is not enabled. fn->lock to write */
 
 	struct pci_irq_state *irq;
 	const struct pci_function_ops *ops;

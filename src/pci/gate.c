@@ -43,7 +43,7 @@ bool gate_set_locked(struct pci_gate *g, unsigned reasons)
 
 	mutex_assert_held(&g->lock);
 	g->reasons = before | reasons;
-	if (reasons & GATE_GONE) {
+	if (reasons & ~before & (GATE_GONE | GATE_ABSENT | GATE_WINDOW)) {
 		revoke_for_good_locked(g);
 		return true;
 	}

@@ -28,6 +28,9 @@ enum gate_reason {
 	GATE_GONE = 1 << 4,   /* unplugged; never cleared */
 	GATE_BRIDGE = 1 << 6, /* a bridge above does not forward, or holds it in reset */
 	GATE_IDLE = 1 << 5,   /* its driver let it suspend (runtime power management) */
+	GATE_ABSENT = 1 << 7, /* a virtual function that is not enabled; takes the memory away for good */
+	GATE_PHYSFN = 1 << 8, /* the physical function is being reset */
+	GATE_WINDOW = 1 << 9, /* what its window shows is changing; takes the memory away for good */
 };
 
 struct gate_client;

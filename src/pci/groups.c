@@ -3,7 +3,8 @@
  * IOMMU groups, as Linux 7.3 forms them: a function has a group of its own when every bridge above it keeps what comes
  * from below from reaching peers (source validation, request and completion redirect, upstream forwarding). If not, it
  * shares the group of the nearest bridge that does not isolate. So under a switch without ACS each device shares with
- * its own downstream port, although the ports do route to each other; Linux has it that way.
+ * its own downstream port, although the ports do route to each other; Linux has it that way. Virtual functions come
+ * after all others, as they do where a kernel finds them later.
  */
 #include "pci/pci_priv.h"
 
@@ -23,16 +24,24 @@ static bool path_isolates(const struct pci_port *port)
 	return true;
 }
 
-void pci_assign_groups(struct pci_root *root)
+static void assign(struct pci_root *root, bool virtual)
 {
-	root->nr_groups = 0;
 	/* In order of address: a bridge has its group before what is below it. */
 	for (size_t i = 0; i < root->nr_functions; i++) {
 		struct pci_function *fn = root->functions[i];
 
+		if ((fn->physfn != NULL) != virtual)
+			continue;
 		if (fn->parent && !path_isolates(fn->parent))
 			fn->iommu_group = fn->parent->fn.iommu_group;
 		else
 			fn->iommu_group = root->nr_groups++;
 	}
+}
+
+void pci_assign_groups(struct pci_root *root)
+{
+	root->nr_groups = 0;
+	assign(root, false);
+	assign(root, true);
 }

@@ -281,7 +281,8 @@ static void program_config(struct pci_function *fn, enum pci_irq_kind kind, unsi
 
 	while (1u << order < nr)
 		order++;
-	set_bits(fn, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, messages ? PCI_COMMAND_INTX_DISABLE : 0);
+	if (fn->write_mask[PCI_COMMAND + 1] & PCI_COMMAND_INTX_DISABLE >> 8)
+		set_bits(fn, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, messages ? PCI_COMMAND_INTX_DISABLE : 0);
 	if (fn->cap_msi) {
 		pci_config_set(fn, fn->cap_msi + PCI_MSI_ADDRESS_LO, MESSAGE_ADDRESS, 4);
 		pci_config_set(fn, fn->cap_msi + PCI_MSI_MASK_64, 0, 4);

@@ -7,6 +7,7 @@
 
 #include "pci/build.h"
 #include "pci/irq.h"
+#include "pci/sriov.h"
 
 /* gate.c. The gate's lock is held. True: the caller owes a drain. */
 bool gate_set_locked(struct pci_gate *g, unsigned reasons);
@@ -43,12 +44,47 @@ void irq_msix_table_reset(struct pci_function *fn);
 void irq_msix_table_save(struct pci_function *fn, uint32_t *words);
 void irq_msix_table_restore(struct pci_function *fn, const uint32_t *words);
 
-/* After calls of the model that may want something done when the lock is free. */
+/* sriov.c */
+struct pci_sriov {
+	struct pci_function *vfs[PCI_MAX_VFS]; /* immutable after the build, as are these: */
+	unsigned total;
+	uint16_t vf_device;
+	/* What the PF's config space says; written under its lock, read by the VFs. */
+	_Atomic unsigned nr_present;
+	_Atomic bool decodes, powered;
+	_Atomic unsigned nr_resets; /* VF Enable was cleared, by whatever */
+	/* What the windows of the VFs shall show; guarded by the PF's lock. */
+	struct {
+		struct pci_fragment fragments[PCI_MAX_FRAGMENTS];
+		size_t nr;
+		bool changed;
+	} wishes[PCI_MAX_VFS];
+	_Atomic bool any_wish;
+};
+
+/* pf->lock is held. */
+void sriov_update_locked(struct pci_function *pf, bool powered);
+/* The gates of all VFs: around a reset of the PF. No lock is held. */
+void sriov_gates_shut(struct pci_function *pf);
+void sriov_gates_open(struct pci_function *pf);
+/* The PF is being added to its bus: the VFs go behind it. -EINVAL: not all are built, or not alike. */
+int sriov_place(struct pci_function *pf);
+/* Base address of the VFs' windows, into the capability. */
+void sriov_bar_place(struct pci_function *pf, unsigned bar, phys_t base);
+
+/* No lock is held, after calls of the model that may want something done when its lock is free. */
+static inline void function_unlocked(struct pci_function *fn)
+{
+	if (unlikely(fn->sriov))
+		pci_sriov_apply(fn);
+	if (fn->ops && fn->ops->unlocked)
+		fn->ops->unlocked(fn->model);
+}
+
 static inline void function_unlock(struct pci_function *fn)
 {
 	mutex_unlock(&fn->lock);
-	if (fn->ops && fn->ops->unlocked)
-		fn->ops->unlocked(fn->model);
+	function_unlocked(fn);
 }
 
 /* reset.c. Gate and fn->lock are held. To the state after power-on but for the place in the tree; the caller drains. */
@@ -59,8 +95,10 @@ void function_update_locked(struct pci_function *fn);
 unsigned function_power_state(const struct pci_function *fn);
 /* Gate held, fn->lock not: makes the gate agree with fn->gate_reasons. True: the caller drains. */
 bool function_settle_gate(struct pci_function *fn);
-/* No lock held: everything below the port follows what it forwards now. */
-void port_changed(struct pci_port *port);
+/* What functions that depend on this one look at, in one word; fn->lock is held. Ports and PFs have such. */
+unsigned function_shows_locked(const struct pci_function *fn);
+/* No lock held: they follow what it shows now, each under its own locks. */
+void function_changed(struct pci_function *fn);
 
 /* memory.c: one sparse memfd for a root, so that a rack costs a program one fd. */
 struct pci_memory;
@@ -72,6 +110,8 @@ void pci_memory_free(struct pci_memory *m, uint64_t len, char *host);
 
 /* bar.c */
 void bar_fini(struct pci_bar *bar);
+/* The register of a BAR at `offset` of fn's config space: flags, and which bits can be written. */
+void bar_build_register(struct pci_function *fn, unsigned offset, const struct pci_bar *bar);
 
 /* windows.c, groups.c: steps of pci_enumerate(). */
 int pci_assign_windows(struct pci_root *root);

@@ -97,7 +97,7 @@ static void restore_locked(struct pci_function *fn, const struct saved_config *s
 	} known[] = {
 		{fn->cap_exp, PCI_EXP_SLTSTA2},	     {fn->cap_msi, PCI_MSI_PENDING_64},
 		{fn->cap_msix, PCI_CAP_MSIX_SIZEOF}, {fn->cap_aer, PCI_ERR_ROOT_COMMAND},
-		{fn->cap_acs, PCI_ACS_CTRL + 2},
+		{fn->cap_acs, PCI_ACS_CTRL + 2},     {fn->cap_sriov, PCI_SRIOV_VFM},
 	};
 
 	restore_bytes(fn, saved, 0, PCI_STD_HEADER_SIZEOF);
@@ -127,12 +127,13 @@ int pci_reset_function(struct pci_function *fn)
 	saved = saved_config_create(fn);
 	if (!saved)
 		return -ENOMEM;
+	sriov_gates_shut(fn);
 	mutex_lock(&fn->gate.lock);
 	gate_set_locked(&fn->gate, GATE_RESET);
 	mutex_lock(&fn->lock);
 	save_locked(fn, saved);
 	function_reset_locked(fn);
-	function_unlock(fn);
+	mutex_unlock(&fn->lock);
 	/* Runs of the old life have been cancelled: after this nothing of them moves, in or out. */
 	section_drain(fn->gate.sections);
 	mutex_lock(&fn->lock);
@@ -142,6 +143,9 @@ int pci_reset_function(struct pci_function *fn)
 	gate_clear_locked(&fn->gate, GATE_RESET);
 	mutex_unlock(&fn->gate.lock);
 	free(saved);
+	function_unlocked(fn);
+	function_changed(fn);
+	sriov_gates_open(fn);
 	return 0;
 }
 
@@ -173,6 +177,7 @@ int pci_set_power_state(struct pci_function *fn, unsigned state)
 		if (function_settle_gate(fn))
 			section_drain(fn->gate.sections);
 		mutex_unlock(&fn->gate.lock);
+		function_changed(fn);
 	}
 	free(saved);
 	return 0;

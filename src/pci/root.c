@@ -81,6 +81,7 @@ int pci_root_add_function(struct pci_root *root, struct pci_port *parent, struct
 	/* A link has one device at its other end; only the inside of a switch and bus 0 have more. */
 	int nr_slots = parent && parent->type != PCI_PORT_UPSTREAM ? 1 : 32;
 	struct list *bus = pci_bus_of(root, parent);
+	int err;
 
 	if (slot >= nr_slots)
 		return -EINVAL;
@@ -95,8 +96,10 @@ int pci_root_add_function(struct pci_root *root, struct pci_port *parent, struct
 	fn->parent = parent;
 	fn->devfn = slot << 3;
 	memcpy(fn->reset_image, fn->config, PCIE_CONFIG_SIZE);
-	insert_by_slot(bus, fn);
-	return 0;
+	err = fn->sriov ? sriov_place(fn) : 0;
+	if (!err)
+		insert_by_slot(bus, fn);
+	return err;
 }
 
 bool pci_port_is_above(const struct pci_port *port, const struct pci_function *fn)

@@ -16,12 +16,15 @@ static struct pci_port *common_port(const struct pci_function *a, const struct p
 	return NULL;
 }
 
-/* The first port between fn and top that sends peer requests upstream. */
+/* The first port from fn up to top that sends peer requests upstream; top itself when both stand right below it. */
 static struct pci_port *redirecting_port(const struct pci_function *fn, const struct pci_port *top)
 {
-	for (struct pci_port *p = fn->parent; p && p != top; p = p->fn.parent)
+	for (struct pci_port *p = fn->parent; p; p = p->fn.parent) {
 		if (p->acs & REDIRECTS)
 			return p;
+		if (p == top)
+			break;
+	}
 	return NULL;
 }
 

@@ -22,9 +22,11 @@ static uint64_t bar_register(const struct pci_function *fn, const struct pci_bar
 	return value;
 }
 
-/* Windows do not move: a BAR that software points elsewhere does not decode at all. */
+/* Windows do not move: a BAR that software points elsewhere does not decode at all. A VF's are in its PF. */
 static bool bars_are_in_place(const struct pci_function *fn)
 {
+	if (fn->physfn)
+		return true;
 	for (unsigned i = 0; i < PCI_NR_BARS; i++)
 		if (fn->bars[i].size && bar_register(fn, &fn->bars[i]) != fn->bars[i].base)
 			return false;
@@ -61,12 +63,17 @@ static void port_update_locked(struct pci_port *port, uint16_t command, bool pow
 void function_update_locked(struct pci_function *fn)
 {
 	uint16_t command = pci_config_get(fn, PCI_COMMAND, 2);
-	bool powered = function_power_state(fn) == 0;
+	const struct pci_sriov *sriov = fn->physfn ? fn->physfn->sriov : NULL;
+	bool decodes = sriov ? sriov->decodes : command & PCI_COMMAND_MEMORY;
+	bool powered = function_power_state(fn) == 0 && (!sriov || sriov->powered);
 	struct path path = path_above(fn);
 	unsigned reasons = 0;
 
 	mutex_assert_held(&fn->lock);
-	if (!(command & PCI_COMMAND_MEMORY) || !bars_are_in_place(fn))
+	fn->present = !sriov || fn->vf_index < sriov->nr_present;
+	if (!fn->present)
+		reasons |= GATE_ABSENT;
+	if (!decodes || !bars_are_in_place(fn))
 		reasons |= GATE_DECODE;
 	if (!powered)
 		reasons |= GATE_POWER;
@@ -74,15 +81,17 @@ void function_update_locked(struct pci_function *fn)
 		reasons |= GATE_BRIDGE;
 	fn->gate_reasons = reasons;
 	fn->decoding = !reasons;
-	fn->bus_master = (command & PCI_COMMAND_MASTER) && powered && path.up && !path.reset;
+	fn->bus_master = fn->present && (command & PCI_COMMAND_MASTER) && powered && path.up && !path.reset;
 	if (fn->is_bridge)
 		port_update_locked(pci_port_of(fn), command, powered);
+	if (fn->sriov)
+		sriov_update_locked(fn, powered);
 	irq_config_changed_locked(fn);
 }
 
 bool function_settle_gate(struct pci_function *fn)
 {
-	const unsigned all = GATE_DECODE | GATE_POWER | GATE_BRIDGE;
+	const unsigned all = GATE_DECODE | GATE_POWER | GATE_BRIDGE | GATE_ABSENT;
 	bool drain;
 
 	mutex_assert_held(&fn->gate.lock);
@@ -91,11 +100,32 @@ bool function_settle_gate(struct pci_function *fn)
 	return drain;
 }
 
+unsigned function_shows_locked(const struct pci_function *fn)
+{
+	const struct pci_port *port = fn->is_bridge ? container_of(fn, const struct pci_port, fn) : NULL;
+	const struct pci_sriov *sriov = fn->sriov;
+
+	if (port)
+		return port->forwards_down | port->forwards_up << 1 | port->holds_in_reset << 2;
+	return sriov ? sriov->decodes | sriov->powered << 1 | sriov->nr_present << 2 | sriov->nr_resets << 6 : 0;
+}
+
+/* VF Enable was cleared, and perhaps set again, since this VF last looked. */
+static bool pf_was_reset_locked(struct pci_function *fn)
+{
+	unsigned before = fn->pf_resets;
+
+	if (!fn->physfn)
+		return false;
+	fn->pf_resets = fn->physfn->sriov->nr_resets;
+	return fn->pf_resets != before;
+}
+
 /* A bus reset is one at its beginning; the functions are held in it until it ends. */
 static bool follow_locked(struct pci_function *fn)
 {
 	bool was_master = fn->bus_master, reset = path_above(fn).reset;
-	bool begins = reset && !fn->held_in_reset;
+	bool begins = pf_was_reset_locked(fn) || (reset && !fn->held_in_reset);
 
 	fn->held_in_reset = reset;
 	if (begins)
@@ -104,21 +134,29 @@ static bool follow_locked(struct pci_function *fn)
 	return begins || (was_master && !fn->bus_master);
 }
 
-void port_changed(struct pci_port *port)
+static void function_follow(struct pci_function *fn)
 {
-	struct pci_function *fn;
 	bool drain;
 
-	list_for_each (fn, &port->children, sibling) {
-		mutex_lock(&fn->gate.lock);
-		mutex_lock(&fn->lock);
-		drain = follow_locked(fn);
-		mutex_unlock(&fn->lock);
-		drain |= function_settle_gate(fn);
-		if (drain)
-			section_drain(fn->gate.sections);
-		mutex_unlock(&fn->gate.lock);
-		if (fn->is_bridge)
-			port_changed(pci_port_of(fn));
-	}
+	mutex_lock(&fn->gate.lock);
+	mutex_lock(&fn->lock);
+	drain = follow_locked(fn);
+	mutex_unlock(&fn->lock);
+	drain |= function_settle_gate(fn);
+	if (drain)
+		section_drain(fn->gate.sections);
+	mutex_unlock(&fn->gate.lock);
+	function_unlocked(fn);
+	function_changed(fn);
+}
+
+void function_changed(struct pci_function *fn)
+{
+	struct pci_function *below;
+
+	if (fn->is_bridge)
+		list_for_each (below, &pci_port_of(fn)->children, sibling)
+			function_follow(below);
+	for (unsigned i = 0; (below = pci_sriov_vf(fn, i)); i++)
+		function_follow(below);
 }

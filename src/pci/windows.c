@@ -19,7 +19,7 @@ struct extent {
 	uint64_t size, align;
 };
 
-/* One thing to be placed on a bus: a BAR, or the window of a bridge. */
+/* One thing to be placed on a bus: a BAR, a BAR of all VFs of a function, or the window of a bridge. */
 struct item {
 	struct pci_bar *bar;
 	struct pci_port *port;
@@ -28,7 +28,7 @@ struct item {
 
 struct items {
 	size_t nr;
-	struct item at[32 * (PCI_NR_BARS + 1)];
+	struct item at[32 * (2 * PCI_NR_BARS + 1)];
 };
 
 static enum window bar_window(const struct pci_bar *bar)
@@ -47,16 +47,23 @@ static void items_add(struct items *items, struct pci_bar *bar, struct pci_port 
 	items->at[at] = (struct item){bar, port, extent};
 }
 
+/* nr functions with BARs like these stand side by side in one window. */
+static void items_add_bars(struct items *items, struct pci_function *fn, unsigned nr, enum window w)
+{
+	for (unsigned i = 0; i < PCI_NR_BARS; i++)
+		if (fn->bars[i].size && bar_window(&fn->bars[i]) == w)
+			items_add(items, &fn->bars[i], NULL, (struct extent){fn->bars[i].size * nr, fn->bars[i].size});
+}
+
 static void items_collect(struct items *items, struct pci_root *root, struct pci_port *parent, enum window w)
 {
 	struct pci_function *fn;
 
 	items->nr = 0;
 	list_for_each (fn, pci_bus_of(root, parent), sibling) {
-		for (unsigned i = 0; i < PCI_NR_BARS; i++)
-			if (fn->bars[i].size && bar_window(&fn->bars[i]) == w)
-				items_add(items, &fn->bars[i], NULL,
-					  (struct extent){fn->bars[i].size, fn->bars[i].size});
+		items_add_bars(items, fn, 1, w);
+		if (fn->sriov)
+			items_add_bars(items, pci_sriov_vf(fn, 0), pci_sriov_total(fn), w);
 		if (fn->is_bridge) {
 			struct extent below = bus_extent(root, pci_port_of(fn), w);
 
@@ -111,10 +118,26 @@ static int bar_place(struct pci_bar *bar, phys_t base)
 		return err;
 	}
 	bar->base = base;
+	if (fn->physfn)
+		return 0;
 	pci_config_set(fn, offset, pci_config_get(fn, offset, 4) | (uint32_t)base, 4);
 	if (bar->is_64bit)
 		pci_config_set(fn, offset + 4, base >> 32, 4);
 	return 0;
+}
+
+/* A BAR of a function, or the same of all VFs. */
+static int bars_place(struct pci_bar *bar, phys_t base)
+{
+	struct pci_function *pf = bar->fn->physfn, *vf;
+	int err = 0;
+
+	if (!pf)
+		return bar_place(bar, base);
+	sriov_bar_place(pf, bar->index, base);
+	for (unsigned i = 0; (vf = pci_sriov_vf(pf, i)) && !err; i++)
+		err = bar_place(&vf->bars[bar->index], base + i * bar->size);
+	return err;
 }
 
 static int place_bus(struct pci_root *root, struct pci_port *parent, enum window w, uint64_t at, uint64_t end)
@@ -130,7 +153,7 @@ static int place_bus(struct pci_root *root, struct pci_port *parent, enum window
 		if (at > end || item->extent.size > end - at)
 			return -ENOSPC;
 		if (item->bar)
-			err = bar_place(item->bar, at);
+			err = bars_place(item->bar, at);
 		else
 			err = place_bus(root, item->port, w, at, at + item->extent.size);
 		if (item->port)
