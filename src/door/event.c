@@ -123,6 +123,7 @@ static void event_service_run(uint64_t watch)
 static void *event_service_main(void *arg)
 {
 	int epoll_fd = (int)(intptr_t)arg;
+	lock_context_enter(LOCK_CONTEXT_WORKER);
 	for (;;) {
 		struct epoll_event ev;
 		long n = raw_syscall(SYS_epoll_pwait, epoll_fd, &ev, 1, -1L, NULL, 0);
