@@ -52,18 +52,27 @@ void sched_timed_out(struct work *w)
 {
 	struct sched_scheduler *s = container_of(w, struct sched_scheduler, timeout);
 	bool fault = atomic_exchange(&s->fault, false);
-	uint64_t since = atomic_load(&s->head_since_ns), now = sched_now();
+	uint64_t since = atomic_load(&s->head_since_ns), took = sched_now() - since;
 
 	if (!since || atomic_load(&s->gone))
 		return;
-	if (!fault && s->timeout_ns > now - since)
-		work_queue_add(s->timeout_queue, w, s->timeout_ns - (now - since));
-	else
+	if (fault || took >= s->timeout_ns)
 		strike(s);
+	else if (s->timeout_ns < DMA_FENCE_FOREVER)
+		work_queue_add(s->timeout_queue, w, s->timeout_ns - took);
 }
 
+/* By way of the worker, so that the job that the hardware complains of has arrived among the pending. */
 void sched_fault(struct sched_scheduler *s)
 {
+	if (!atomic_exchange(&s->fault_noted, true))
+		sched_post(s, &s->fault_note, NOTE_FAULT);
+}
+
+void sched_note_fault(struct sched_scheduler *s)
+{
+	if (!atomic_exchange(&s->fault_noted, false) || list_empty(&s->pending))
+		return;
 	atomic_store(&s->fault, true);
 	work_queue_add(s->timeout_queue, &s->timeout, 0);
 }
@@ -118,6 +127,7 @@ void sched_start(struct sched_scheduler *s, int err)
 	list_for_each (job, &s->pending, pending)
 		if (is_homeless(job))
 			lose(job, err ? err : -ECANCELED);
+	atomic_store(&s->fault, false); /* of before the reset */
 	atomic_store(&s->head_since_ns, 0);
 	sched_clock_start(s);
 	sched_unpark(s);

@@ -15,7 +15,8 @@
 enum sched_note_kind {
 	NOTE_PUSHED,	/* a job */
 	NOTE_SIGNALLED, /* what a job waits for */
-	NOTE_STREAM	/* of a stream: its `orders` */
+	NOTE_STREAM,	/* of a stream: its `orders` */
+	NOTE_FAULT	/* of the scheduler */
 };
 
 enum sched_job_state {
@@ -69,9 +70,11 @@ struct sched_scheduler {
 	atomic_uint waiters;		    /* in sched_wait() */
 	atomic_uint jobs;		    /* between sched_job_init() and sched_job_cleanup() */
 	_Atomic uint64_t head_since_ns;	    /* since when the oldest job on the hardware is that; 0: there is none */
-	atomic_bool fault;		    /* the timeout shall come at once */
-	atomic_bool gone;		    /* SCHED_STAT_ENODEV: it never comes again */
-	_Atomic pthread_t worker;	    /* while `running` */
+	atomic_bool fault_noted;	    /* fault_note is under way */
+	struct sched_note fault_note;
+	atomic_bool fault;	  /* the timeout shall come at once */
+	atomic_bool gone;	  /* SCHED_STAT_ENODEV: it never comes again */
+	_Atomic pthread_t worker; /* while `running` */
 	atomic_bool running;
 
 	/* The worker's. */
@@ -152,5 +155,6 @@ void sched_fence_set_parent(struct sched_fence *f, struct dma_fence *parent);
 /* recovery.c */
 void sched_timed_out(struct work *w);
 void sched_clock_start(struct sched_scheduler *s);
+void sched_note_fault(struct sched_scheduler *s);
 
 #endif

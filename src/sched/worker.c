@@ -62,6 +62,9 @@ static void read_note(struct sched_note *note)
 	case NOTE_STREAM:
 		obey(container_of(note, struct sched_stream, note));
 		break;
+	case NOTE_FAULT:
+		sched_note_fault(container_of(note, struct sched_scheduler, fault_note));
+		break;
 	}
 }
 

@@ -17,10 +17,10 @@ void rig_log(struct rig *r, const char *event, int id)
 {
 	size_t len;
 
-	mutex_lock(&r->log_lock);
+	spin_lock_irq(&r->log_lock);
 	len = strlen(r->log);
 	snprintf(r->log + len, sizeof(r->log) - len, "%s%d ", event, id);
-	mutex_unlock(&r->log_lock);
+	spin_unlock_irq(&r->log_lock);
 }
 
 /* --- the driver --- */
@@ -51,6 +51,8 @@ static struct dma_fence *run_job(struct sched_job *base)
 	rig_log(r, "r", job->id);
 	atomic_fetch_add(&r->runs, 1);
 	job->hung += hangs;
+	if (r->in_run)
+		r->in_run(r, job);
 	switch (job->kind) {
 	case JOB_EMPTY:
 		return NULL;
@@ -131,7 +133,7 @@ struct rig *rig_create(struct rig_options options)
 
 	assert_non_null(r);
 	r->fences = dma_fence_count();
-	mutex_init(&r->log_lock, &log_class);
+	spin_lock_init(&r->log_lock, &log_class);
 	ring_init(&r->ring);
 	if (options.thread)
 		ring_start(&r->ring);
@@ -144,7 +146,7 @@ void rig_destroy(struct rig *r)
 	sched_destroy(r->sched);
 	ring_fini(&r->ring);
 	assert_int_equal(dma_fence_count(), r->fences);
-	mutex_fini(&r->log_lock);
+	spin_lock_fini(&r->log_lock);
 	free(r);
 }
 
@@ -160,11 +162,33 @@ struct test_job *rig_job(struct rig *r, struct sched_entity *e, int id, enum job
 	return job;
 }
 
+static void log_scheduled(struct dma_fence *f, struct dma_fence_cb *cb)
+{
+	struct test_job *job = container_of(cb, struct test_job, scheduled);
+
+	rig_log(job->rig, "s", job->id);
+}
+
+static void log_finished(struct dma_fence *f, struct dma_fence_cb *cb)
+{
+	struct test_job *job = container_of(cb, struct test_job, finished);
+
+	rig_log(job->rig, "e", job->id);
+}
+
+static void watch(struct test_job *job)
+{
+	assert_int_equal(dma_fence_add_callback(&job->base.s_fence->scheduled, &job->scheduled, log_scheduled), 0);
+	assert_int_equal(dma_fence_add_callback(&job->base.s_fence->finished, &job->finished, log_finished), 0);
+}
+
 struct dma_fence *rig_push(struct test_job *job)
 {
 	struct dma_fence *finished;
 
 	sched_job_arm(&job->base);
+	if (job->rig->watch)
+		watch(job);
 	finished = dma_fence_get(&job->base.s_fence->finished);
 	sched_job_push(&job->base);
 	return finished;

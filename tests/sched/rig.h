@@ -26,17 +26,21 @@ enum job_kind {
 
 enum { LOG_SIZE = 256 };
 
+struct test_job;
+
 struct rig {
 	struct sched_scheduler *sched;
 	struct ring ring;
-	struct mutex log_lock;
-	char log[LOG_SIZE]; /* "r1 f1 ": job 1 was run, freed */
+	struct spinlock log_lock;
+	char log[LOG_SIZE]; /* "r1 s1 e1 f1 ": job 1 was run, scheduled, finished, freed; "t1 ": timed out */
 	atomic_int runs, frees, timeouts;
 	enum sched_stat stat; /* what timedout_job() answers without a reset when it is not RESET */
+	bool watch;	      /* the fences of jobs are in the log, too */
 	bool no_resubmit;     /* nor does a reset run jobs again */
-	void (*in_free)(struct rig *r, void *job);
-	void *in_free_arg;
-	int64_t fences; /* before */
+	void (*in_run)(struct rig *r, struct test_job *job); /* may be NULL */
+	void (*in_free)(struct rig *r, struct test_job *job);
+	struct sched_entity *entity; /* theirs */
+	int64_t fences;		     /* before */
 };
 
 struct rig_options {
@@ -52,6 +56,7 @@ struct test_job {
 	int id;
 	enum job_kind kind;
 	int hung;
+	struct dma_fence_cb scheduled, finished;
 };
 
 struct rig *rig_create(struct rig_options options);
