@@ -20,6 +20,8 @@ struct vfio_buffer {
 	struct dma_buf *buf;
 	uint32_t memattr; /* of mmaps to come; buf->resv */
 	struct dma_buf_phys_list list;
+	struct dma_buf_sgt_exporter peer;
+	struct dma_buf_match offers[2];
 	struct phys_range ranges[];
 };
 
@@ -110,12 +112,9 @@ static int64_t buffer_mmap(struct dma_buf *b, struct task *t, const struct mmap_
 }
 
 static const struct dma_buf_phys_ops phys_ops = {.map = buffer_map};
-static const struct dma_buf_match offers[] = {{.type = &dma_buf_type_phys, .ops = &phys_ops}};
 
 static const struct dma_buf_ops buffer_ops = {
 	.name = "vfio_pci_core",
-	.offers = offers,
-	.nr_offers = ARRAY_SIZE(offers),
 	.may_revoke = true,
 	.layout = buffer_layout,
 	.mmap = buffer_mmap,
@@ -144,6 +143,11 @@ int vfio_buffer_create(struct vfio_device *v, const struct pci_bar *bar, const s
 		free(vb);
 		return err;
 	}
+	vb->peer.provider = v->fn;
+	vb->offers[0] = (struct dma_buf_match){.type = &dma_buf_type_phys, .ops = &phys_ops};
+	vb->offers[1] = (struct dma_buf_match){&dma_buf_type_sgt, &dma_buf_sgt_of_layout, &vb->peer};
+	vb->buf->offers = vb->offers;
+	vb->buf->nr_offers = ARRAY_SIZE(vb->offers);
 	vfio_device_get(v);
 	vb->holder = holder ? file_get(holder) : NULL;
 	*out = vb;

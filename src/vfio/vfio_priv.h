@@ -17,6 +17,7 @@
 #include "dmabuf/cpu_mapping.h"
 #include "dmabuf/dmabuf.h"
 #include "dmabuf/type_phys.h"
+#include "dmabuf/type_sgt.h"
 #include "file/ns.h"
 #include "iommufd/iommufd.h"
 #include "pci/function.h"
