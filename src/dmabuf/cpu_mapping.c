@@ -14,6 +14,7 @@
 #include "dmabuf/cpu_mapping.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/trace.h"
 #include "dmabuf/type_phys.h"
@@ -229,6 +230,7 @@ int64_t cpu_mapping_create(struct dma_buf *b, struct task *t, const struct mmap_
 	bm->m.ops = &mapping_ops;
 	bm->m.owner = bm;
 	bm->m.denied_prot = how->denied_prot;
+	bm->m.private_ = (req->flags & MAP_TYPE) == MAP_PRIVATE;
 	bm->m.zapped = true;
 	bm->task = t;
 	bm->how = *how;

@@ -200,9 +200,9 @@ void mm_release_gone(struct list *gone)
  * Past every interposer: the kernel replaces a mapping at one stroke, while a sanitizer's mmap() would take this for a
  * store to all of it, racing with the program's own accesses.
  */
-static int map_over(uaddr_t at, uint64_t len, int prot, int fd, uint64_t offset)
+static int map_over(uaddr_t at, uint64_t len, int prot, bool private_, int fd, uint64_t offset)
 {
-	int flags = MAP_SHARED | MAP_FIXED | MAP_NORESERVE;
+	int flags = (private_ ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED | MAP_NORESERVE;
 
 	if (fd < 0)
 		flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
@@ -260,7 +260,8 @@ static int for_each_run(const struct mm_part *part, uint64_t offset, uint64_t le
 static int map_run(const struct mm_part *part, const struct phys_region *r, uint64_t region_offset, uaddr_t at,
 		   uint64_t len)
 {
-	return map_over(at, len, real_prot(r, region_offset, part->prot), r->fd, r->fd_offset + region_offset);
+	return map_over(at, len, real_prot(r, region_offset, part->prot), part->placed->m->private_, r->fd,
+			r->fd_offset + region_offset);
 }
 
 static int protect_run(const struct mm_part *part, const struct phys_region *r, uint64_t region_offset, uaddr_t at,
@@ -273,7 +274,7 @@ int mm_part_map_locked(struct mm *mm, const struct mm_part *part)
 {
 	mutex_assert_held(&mm->lock);
 	if (part->placed->m->zapped)
-		return map_over(part->start, part->len, part->prot, mm->empty_fd, 0);
+		return map_over(part->start, part->len, part->prot, false, mm->empty_fd, 0);
 	return for_each_run(part, part->offset, part->len, map_run);
 }
 

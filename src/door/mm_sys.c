@@ -50,7 +50,7 @@ static int check_access(const struct file *f, const struct mmap_request *req)
 		return -EINVAL;
 	if (type != MAP_PRIVATE && (req->prot & PROT_WRITE) && mode == O_RDONLY)
 		return -EACCES;
-	if (mode == O_WRONLY)
+	if (mode != O_RDONLY && mode != O_RDWR)
 		return -EACCES;
 	return f->ops->noexec && (req->prot & PROT_EXEC) ? -EPERM : 0;
 }

@@ -123,6 +123,7 @@ struct cpu_mapping {
 	size_t nr_extents;
 	uint64_t len;
 	int denied_prot; /* PROT_ bits that mprotect(2) is refused with -EACCES; immutable */
+	bool private_;	 /* the program's stores are its own (MAP_PRIVATE); immutable */
 	bool zapped;	 /* guarded by the task's address-space lock once placed */
 	void *task_private;
 };
