@@ -47,6 +47,7 @@ int task_memory_file_get(struct task *t, int fd, struct memory_file *out)
 	if (copy < 0)
 		return copy;
 	out->fd = fd_keep(copy);
+	out->seals = MAX(seals, 0);
 	out->size = (uint64_t)st.st_size;
 	return 0;
 }

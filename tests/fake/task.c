@@ -124,7 +124,8 @@ static int fake_memory_file_get(struct task *t, int fd, struct memory_file *out)
 	else
 		*out = (struct memory_file){.fd = dup(slot->real_fd),
 					    .size = (uint64_t)lseek(slot->real_fd, 0, SEEK_END),
-					    .writable = slot->writable};
+					    .writable = slot->writable,
+					    .seals = MAX(fcntl(slot->real_fd, F_GET_SEALS), 0)};
 	pthread_mutex_unlock(&ft->lock);
 	return err;
 }

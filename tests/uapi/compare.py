@@ -4,7 +4,7 @@
 
 usage: compare.py OURS THEIRS [CC]
 
-OURS and THEIRS are include directories. From each header in OURS/linux the names are taken: macros, enumerators,
+OURS and THEIRS are include directories. From each header of OURS that THEIRS has the names are taken: macros, enumerators,
 structures and their members. One C program that prints the value of each is compiled against either directory, and the
 two outputs are compared. A name that the other header does not have is counted when that header is older than the
 release ours describe, and is an error when it is not. Exit status 77 (skipped) when THEIRS has none of the headers.
@@ -77,7 +77,8 @@ def expressions(code):
 
 
 def values(cc, include, header, wanted):
-    lines = ['#include <stddef.h>', '#include <stdio.h>', f'#include <linux/{header}>',
+    lines = ['#include <stddef.h>', '#include <stdio.h>', '#include <fcntl.h>',
+             f'#include <{header}>',
              'static void number(const char *n, unsigned long long v) { printf("%s = 0x%llx\\n", n, v); }',
              'static void string(const char *n, const char *v) { printf("%s = %s\\n", n, v); }',
              'int main(void) {']
@@ -105,8 +106,8 @@ def release_of(include):
 
 
 def compare(cc, ours, theirs, header, complete):
-    our_names = expressions(code_of(ours / 'linux' / header))
-    their_names = expressions(code_of(theirs / 'linux' / header))
+    our_names = expressions(code_of(ours / header))
+    their_names = expressions(code_of(theirs / header))
     # A structure that has grown since: only the members that both know can be compared.
     known = {n: e for n, e in our_names.items() if n in their_names}
     missing = [n for n in our_names if n not in their_names and not PROPOSED.match(n)]
@@ -127,7 +128,8 @@ def main():
     ours, theirs = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     cc = sys.argv[3] if len(sys.argv) > 3 else 'cc'
     release = release_of(theirs)
-    headers = [h.name for h in sorted((ours / 'linux').glob('*.h')) if (theirs / 'linux' / h.name).exists()]
+    headers = [str(h.relative_to(ours)) for h in sorted(ours.glob('*/*.h'))]
+    headers = [h for h in headers if (theirs / h).exists()]
     if not headers:
         print(f'no kernel headers in {theirs}')
         sys.exit(77)
