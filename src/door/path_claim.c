@@ -10,8 +10,26 @@
 
 /* Everything below these names is ours, and nothing real shows through. A star stands for the rest of a name. */
 static const char *const claims[] = {
-	"/dev/iommu",	       "/dev/vfio",	   "/sys/bus/pci",    "/sys/devices/pci*", "/sys/kernel/iommu_groups",
-	"/sys/class/vfio-dev", "/sys/class/iommu", "/sys/class/vfio",
+	"/dev/iommu",
+	"/dev/vfio",
+	"/sys/bus/pci",
+	"/sys/devices/pci*",
+	"/sys/kernel/iommu_groups",
+	"/sys/class/vfio-dev",
+	"/sys/class/iommu",
+	"/sys/class/vfio",
+	"/dev/dma_heap",
+	"/dev/udmabuf",
+	"/dev/dri",
+	"/sys/class/dma_heap",
+	"/sys/class/drm",
+	"/sys/class/misc/udmabuf",
+	"/sys/devices/virtual/dma_heap",
+	"/sys/devices/virtual/misc/udmabuf",
+	"/sys/module/udmabuf",
+	"/sys/dev/char/10:258",
+	"/sys/dev/char/254:*",
+	"/sys/dev/char/226:*",
 };
 
 static enum path_claim claim_match(const char *claim, const char *text)

@@ -35,6 +35,7 @@ struct memory_file {
 	int fd;	       /* barter's own duplicate */
 	uint64_t size; /* when it was looked up */
 	bool writable; /* opened for writing and not sealed against it */
+	int seals;     /* F_SEAL_SHRINK.. that the program put on it */
 };
 
 struct task_ops {

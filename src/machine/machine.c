@@ -34,6 +34,10 @@ static int subsystems_create(struct machine *m)
 	if (!err)
 		err = iommufd_register(m->ns, m->rack->space, m->trace, &m->iommufd);
 	if (!err)
+		err = heap_register(m->ns, m->rack->space, m->dma_bufs, &m->heaps);
+	if (!err)
+		err = sysfs_add_virtual(m);
+	if (!err)
 		err = drivers_bind_all(m);
 	return err;
 }
@@ -42,6 +46,8 @@ static void subsystems_destroy(struct machine *m)
 {
 	if (m->functions)
 		drivers_unbind_all(m);
+	if (m->heaps)
+		heap_unregister(m->heaps);
 	if (m->iommufd)
 		iommufd_unregister(m->iommufd);
 }

@@ -17,6 +17,7 @@ struct machine {
 	struct ns *ns;
 	struct trace *trace;
 	struct iommufd_system *iommufd;
+	struct heap_system *heaps;
 	struct dma_buf_registry *dma_bufs;
 	struct mutex lock; /* LOCK_RANK_MACHINE; guards what follows, and the drivers of functions */
 	/* What Linux knows of each of rack->root.functions, in the same order. */

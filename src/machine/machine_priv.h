@@ -7,6 +7,7 @@
 
 #include "base/trace.h"
 #include "dmabuf/registry.h"
+#include "heap/heap.h"
 #include "iommufd/iommufd.h"
 #include "machine/machine.h"
 #include "pci/build.h"
@@ -75,6 +76,9 @@ int sysfs_add_function(struct machine_function *mf);
 int sysfs_add_config(struct machine_function *mf);
 int sysfs_add_resources(struct machine_function *mf);
 int sysfs_add_power(struct ns *ns, struct ns_node *dir);
+
+/* sysfs_virtual.c: what belongs to the heaps. */
+int sysfs_add_virtual(struct machine *m);
 
 /* sysfs_groups.c: /sys/kernel/iommu_groups, /sys/class/iommu. */
 int sysfs_add_groups(struct machine *m);
