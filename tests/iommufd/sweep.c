@@ -114,7 +114,8 @@ static bool run(long n)
 
 	allocator.failed = false;
 	world_create(&w);
-	buffer = world_export(&w, 0, 1 << 20, 1);
+	fake_task(w.fake)->next = true;
+	buffer = world_export(&w, 0, 1 << 20, 2);
 	memfd = fake_task_memfd(w.fake, 2 * PAGE, true);
 	allocator.countdown = n;
 	scenario(buffer, memfd);

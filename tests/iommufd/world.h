@@ -46,7 +46,7 @@ struct world_buffer {
 	struct dma_buf *buf;
 	struct gate_client client;
 	struct world_card *card;
-	struct phys_range ranges[2];
+	struct phys_range ranges[8];
 	struct dma_buf_phys_list list;
 	bool usable; /* under buf->resv */
 	int fd;
