@@ -29,12 +29,14 @@ static json_t *bars_json(const struct pci_function *fn)
 
 static json_t *function_json(const struct rack *r, const struct pci_function *fn)
 {
-	json_t *object = json_pack(
-		"{s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:s?}", "name", fn->name, "kind", rack_function_kind(fn), "label",
-		rack_function_label(r, fn), "vendor", json_sprintf("0x%02x%02x", fn->config[1], fn->config[0]),
-		"device", json_sprintf("0x%02x%02x", fn->config[3], fn->config[2]), "iommu_group", (int)fn->iommu_group,
-		"bars", bars_json(fn), "parent", fn->parent ? fn->parent->fn.name : NULL);
+	json_t *object =
+		json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:s?}", "name", fn->name, "kind", rack_function_kind(fn),
+			  "label", rack_function_label(r, fn), "vendor", json_sprintf("0x%04x", pci_vendor_id(fn)),
+			  "device", json_sprintf("0x%04x", pci_device_id(fn)), "iommu_group", (int)fn->iommu_group,
+			  "bars", bars_json(fn), "parent", fn->parent ? fn->parent->fn.name : NULL);
 
+	if (object && fn->physfn)
+		json_object_set_new(object, "physfn", json_string(fn->physfn->name));
 	if (object && fn->is_bridge) {
 		const struct pci_port *port = container_of(fn, const struct pci_port, fn);
 

@@ -19,8 +19,11 @@ const char *rack_function_kind(const struct pci_function *fn)
 
 const char *rack_function_label(const struct rack *r, const struct pci_function *fn)
 {
+	static const char *const vfs[] = {"vf0", "vf1", "vf2", "vf3", "vf4", "vf5", "vf6"};
 	const struct rack_node *nodes = (const void *)((const char *)r->desc + r->desc->nodes);
 
+	if (fn->physfn)
+		return vfs[fn->vf_index];
 	for (size_t i = 0; i < r->nr_nodes; i++)
 		if (r->nodes[i] == fn && nodes[i].name)
 			return rack_string(r->desc, nodes[i].name);
@@ -90,8 +93,8 @@ static void print_function(const struct rack *r, const struct pci_function *fn)
 	char what[64];
 
 	snprintf(what, sizeof(what), "%s%s%s", rack_function_kind(fn), label[0] ? " " : "", label);
-	printf("  %*s%s  %-18s %02x%02x:%02x%02x", (int)depth_of(fn) * 2, "", fn->name, what, fn->config[1],
-	       fn->config[0], fn->config[3], fn->config[2]);
+	printf("  %*s%s  %-18s %04x:%04x", (int)depth_of(fn) * 2, "", fn->name, what, pci_vendor_id(fn),
+	       pci_device_id(fn));
 	print_bars(fn);
 	if (fn->is_bridge) {
 		const struct pci_port *port = container_of(fn, const struct pci_port, fn);
@@ -109,6 +112,8 @@ static void print_bus(const struct rack *r, const struct list *bus)
 
 	list_for_each (fn, bus, sibling) {
 		print_function(r, fn);
+		for (unsigned i = 0; i < pci_sriov_total(fn); i++)
+			print_function(r, pci_sriov_vf(fn, i));
 		if (fn->is_bridge)
 			print_bus(r, &container_of(fn, const struct pci_port, fn)->children);
 	}

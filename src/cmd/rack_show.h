@@ -4,6 +4,7 @@
 #define BARTER_CMD_RACK_SHOW_H
 
 #include "cmd/cmd.h"
+#include "pci/sriov.h"
 #include "rack/rack.h"
 
 /* "root port", "switch, upstream", "ioat", ... */

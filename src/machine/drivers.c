@@ -55,7 +55,7 @@ const char *driver_name_locked(const struct machine_function *mf)
 
 bool driver_matches_locked(const struct machine_function *mf, const struct machine_driver *driver)
 {
-	uint16_t vendor = pci_config_read(mf->fn, PCI_VENDOR_ID, 2), device = pci_config_read(mf->fn, PCI_DEVICE_ID, 2);
+	uint16_t vendor = pci_vendor_id(mf->fn), device = pci_device_id(mf->fn);
 
 	mutex_assert_held(&mf->m->lock);
 	if (mf->driver_override[0])
@@ -92,6 +92,8 @@ int driver_bind_locked(struct machine_function *mf, struct machine_driver *drive
 	int err;
 
 	mutex_assert_held(&mf->m->lock);
+	if (mf->leaving)
+		return refuse(mf->m->trace, -ENODEV, "%s/bind: %s is being removed", driver->type->name, mf->fn->name);
 	if (mf->driver || mf->unbinding)
 		return refuse(mf->m->trace, -EBUSY, "%s/bind: %s has a driver", driver->type->name, mf->fn->name);
 	err = links_add(mf, driver);
@@ -119,6 +121,7 @@ void driver_unbind(struct machine_function *mf)
 	mf->unbinding = true;
 	type = mf->driver->type;
 	mutex_unlock(&mf->m->lock);
+	sriov_release(mf, type);
 	if (type->remove)
 		type->remove(mf);
 	mutex_lock(&mf->m->lock);
@@ -140,6 +143,8 @@ static int bind_at_boot_locked(struct machine_function *mf)
 {
 	struct machine *m = mf->m;
 
+	if (!mf->dir)
+		return 0;
 	driver_probe_locked(mf);
 	if (mf->driver || !mf->fn->model_name)
 		return 0;

@@ -18,6 +18,7 @@ static int functions_create(struct machine *m)
 		m->functions[i].d3cold_allowed = 1;
 		m->functions[i].msi_bus = 1;
 		m->functions[i].numa_node = root->functions[i]->numa_node;
+		m->functions[i].vf_autoprobe = true;
 	}
 	return 0;
 }
@@ -39,6 +40,8 @@ static int subsystems_create(struct machine *m)
 		err = sysfs_add_virtual(m);
 	if (!err)
 		err = drivers_bind_all(m);
+	if (!err)
+		err = sriov_set_at_boot(m);
 	return err;
 }
 

@@ -25,6 +25,7 @@ struct machine {
 	struct machine_driver *drivers; /* nr_drivers */
 	size_t nr_drivers;
 	bool autoprobe;
+	bool vfio_enable_sriov; /* vfio-pci's module parameter */
 };
 
 /* Builds the rack, /sys, /dev/iommu and /dev/vfio/devices. */

@@ -11,6 +11,7 @@
 #include "iommufd/iommufd.h"
 #include "machine/machine.h"
 #include "pci/build.h"
+#include "pci/sriov.h"
 #include "vfio/vfio.h"
 
 struct machine_function;
@@ -24,6 +25,8 @@ struct machine_driver_type {
 	int (*probe)(struct machine_function *mf);
 	/* No lock is held: asks those who use the function to let go, and waits for them. mf->driver is still set. */
 	void (*remove)(struct machine_function *mf);
+	/* Its module's parameters in sysfs. NULL: none. 0 or -ENOMEM. */
+	int (*add_parameters)(struct machine *m, struct ns_node *module);
 	/*
 	 * From 0 virtual functions to nr, or back to 0: programs the function and calls pci_sriov_enable() or
 	 * pci_sriov_disable(). No lock is held, one at a time, and the functions themselves are seen by nobody: they
@@ -52,10 +55,16 @@ struct machine_function {
 	struct pci_function *fn;
 	struct ns_attribute_ops resources[PCI_NR_BARS]; /* immutable */
 	char path[256];					/* "/sys/devices/pci0000:00/0000:00:01.0/..."; immutable */
-	struct ns_node *dir;				/* immutable */
+	/* Its directory, and the links to it from elsewhere. NULL: a VF that is not there. Guarded by m->lock. */
+	struct ns_node *dir, *bus_link, *group_link, *iommu_link, *virtfn_link;
 	/* Guarded by m->lock. */
 	struct machine_driver *driver; /* NULL: none */
 	bool unbinding;		       /* waits for files to be closed, without the lock */
+	bool leaving;		       /* a VF that is being removed: takes no driver any more */
+	/* Of a PF. */
+	bool sriov_busy;   /* someone changes how many VFs there are, without the lock */
+	bool vf_autoprobe; /* sriov_drivers_autoprobe */
+	unsigned nr_vfs;   /* written while busy */
 	struct ns_node *driver_link, *driver_entry;
 	void *driver_data;	  /* the driver's, from probe to remove */
 	struct vfio_device *vfio; /* while vfio-pci has it */
@@ -80,8 +89,21 @@ int sysfs_add_power(struct ns *ns, struct ns_node *dir);
 /* sysfs_virtual.c: what belongs to the heaps. */
 int sysfs_add_virtual(struct machine *m);
 
-/* sysfs_groups.c: /sys/kernel/iommu_groups, /sys/class/iommu. */
+/* sysfs.c: makes all that shows a function but its driver, and takes it away. m->lock is held. */
+int sysfs_function_add(struct machine_function *mf);
+void sysfs_function_remove(struct machine_function *mf);
+
+/* sysfs_groups.c: /sys/kernel/iommu_groups, /sys/class/iommu; m->lock is held for the last two. */
 int sysfs_add_groups(struct machine *m);
+int sysfs_group_add(struct machine_function *mf);
+void sysfs_group_remove(struct machine_function *mf);
+
+/* sriov.c */
+int sysfs_add_sriov(struct machine_function *mf);
+/* Before the driver lets go of a PF. Without locks. */
+void sriov_release(struct machine_function *mf, const struct machine_driver_type *driver);
+/* What `enabled_vfs` in the rack says. */
+int sriov_set_at_boot(struct machine *m);
 
 /* drivers.c: which driver has which function. m->lock is held for the _locked ones. */
 int driver_bind_locked(struct machine_function *mf, struct machine_driver *driver);
@@ -99,11 +121,14 @@ void drivers_destroy(struct machine *m);
 /* sysfs_drivers.c: /sys/bus/pci and its drivers, and driver_override. */
 int sysfs_add_drivers(struct machine *m);
 int sysfs_add_driver_override(struct machine_function *mf);
-struct machine_function *machine_find(struct machine *m, const char *name);
+/* m->lock is held. One that programs can see. */
+struct machine_function *machine_find_locked(struct machine *m, const char *name);
 
 /* sysfs_tunables.c: the attributes of a function that can be written. */
 int sysfs_add_tunables(struct machine_function *mf);
 /* A number as kstrtoul() takes it: all of the text but one newline. */
 bool sysfs_number(const char *buf, unsigned long *value);
+/* As kstrtobool(): the first letter decides. */
+bool sysfs_bool(const char *buf, bool *value);
 
 #endif

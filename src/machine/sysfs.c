@@ -52,18 +52,10 @@ static int set_path(struct machine_function *mf)
 	return used < sizeof(mf->path) ? 0 : -ENAMETOOLONG;
 }
 
-static int function_create(struct machine_function *mf, struct ns_node *bus_devices)
+static int attributes_add(struct machine_function *mf)
 {
-	struct ns *ns = mf->m->ns;
-	int err = set_path(mf);
+	int err = sysfs_add_function(mf);
 
-	if (err)
-		return err;
-	mf->dir = ns_make_path(ns, mf->path, false);
-	if (!mf->dir || !sysfs_link(ns, mf->dir, "subsystem", "/sys/bus/pci") ||
-	    !sysfs_link(ns, bus_devices, mf->fn->name, mf->path))
-		return -ENOMEM;
-	err = sysfs_add_function(mf);
 	if (!err)
 		err = sysfs_add_config(mf);
 	if (!err)
@@ -71,28 +63,65 @@ static int function_create(struct machine_function *mf, struct ns_node *bus_devi
 	if (!err)
 		err = sysfs_add_tunables(mf);
 	if (!err)
+		err = sysfs_add_sriov(mf);
+	if (!err)
 		err = sysfs_add_driver_override(mf);
 	return err;
 }
 
+int sysfs_function_add(struct machine_function *mf)
+{
+	struct ns *ns = mf->m->ns;
+	struct ns_node *devices = ns_make_path(ns, "/sys/bus/pci/devices", false);
+	int err = set_path(mf);
+
+	mutex_assert_held(&mf->m->lock);
+	if (err)
+		return err;
+	mf->dir = ns_make_path(ns, mf->path, false);
+	err = mf->dir && sysfs_link(ns, mf->dir, "subsystem", "/sys/bus/pci") ? attributes_add(mf) : -ENOMEM;
+	if (!err)
+		err = sysfs_group_add(mf);
+	/* Where programs look comes last: what they find is complete. */
+	if (!err) {
+		mf->bus_link = devices ? sysfs_link(ns, devices, mf->fn->name, mf->path) : NULL;
+		err = mf->bus_link ? 0 : -ENOMEM;
+	}
+	if (err)
+		sysfs_function_remove(mf);
+	return err;
+}
+
+void sysfs_function_remove(struct machine_function *mf)
+{
+	struct ns *ns = mf->m->ns;
+
+	mutex_assert_held(&mf->m->lock);
+	if (mf->bus_link)
+		ns_remove(ns, mf->bus_link);
+	sysfs_group_remove(mf);
+	if (mf->dir)
+		ns_remove(ns, mf->dir);
+	mf->bus_link = mf->dir = NULL;
+}
+
 int sysfs_create(struct machine *m)
 {
-	struct ns_node *devices;
 	char root[64];
-	int err = 0;
+	int err;
 
 	snprintf(root, sizeof(root), "/sys/devices/pci%04x:00", m->rack->root.segment);
 	/* Named before anything is put in them, for ns_make_path() makes what is on the way merged. */
 	if (!ns_make_path(m->ns, "/dev", true) || !ns_make_path(m->ns, "/sys/bus/pci", false) ||
-	    !ns_make_path(m->ns, root, false) || !ns_make_path(m->ns, "/sys/bus/pci/slots", false))
+	    !ns_make_path(m->ns, root, false) || !ns_make_path(m->ns, "/sys/bus/pci/slots", false) ||
+	    !ns_make_path(m->ns, "/sys/bus/pci/devices", false))
 		return -ENOMEM;
-	devices = ns_make_path(m->ns, "/sys/bus/pci/devices", false);
-	if (!devices)
-		return -ENOMEM;
+	err = sysfs_add_groups(m);
+	mutex_lock(&m->lock);
 	for (size_t i = 0; i < m->rack->root.nr_functions && !err; i++)
-		err = function_create(&m->functions[i], devices);
-	if (!err)
-		err = sysfs_add_groups(m);
+		if (pci_is_present(m->functions[i].fn))
+			err = sysfs_function_add(&m->functions[i]);
+	mutex_unlock(&m->lock);
 	if (!err)
 		err = sysfs_add_drivers(m);
 	return err;

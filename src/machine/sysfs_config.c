@@ -87,6 +87,19 @@ static struct resource bar_resource(const struct pci_bar *bar)
 	return (struct resource){bar->base, bar->base + bar->size - 1, flags};
 }
 
+/* The same BAR of all VFs, side by side; whether or not they are enabled. */
+static struct resource vf_resource(const struct pci_function *pf, unsigned index)
+{
+	const struct pci_bar *first = pf->sriov ? &pci_sriov_vf(pf, 0)->bars[index] : NULL;
+	struct resource r = {0};
+
+	if (!first || !first->size)
+		return r;
+	r = bar_resource(first);
+	r.last = r.start + first->size * pci_sriov_total(pf) - 1;
+	return r;
+}
+
 /* Index 0: I/O, 1: memory, 2: prefetchable memory. A window that is shut has its base above its limit. */
 static struct resource bridge_window(struct pci_function *fn, unsigned index)
 {
@@ -118,6 +131,8 @@ static ssize_t resource_show(void *priv, uint64_t offset, char *buf, size_t capa
 
 		if (i < PCI_NR_BARS)
 			r = bar_resource(&mf->fn->bars[i]);
+		else if (i > PCI_NR_BARS && i < 13)
+			r = vf_resource(mf->fn, i - PCI_NR_BARS - 1);
 		else if (i >= 13)
 			r = bridge_window(mf->fn, i - 13);
 		used += snprintf(buf + used, capacity - used, "0x%016" PRIx64 " 0x%016" PRIx64 " 0x%016" PRIx64 "\n",

@@ -13,10 +13,11 @@ static void take_line(char *line, size_t size, const char *buf)
 	line[strcspn(line, "\n")] = 0;
 }
 
-struct machine_function *machine_find(struct machine *m, const char *name)
+struct machine_function *machine_find_locked(struct machine *m, const char *name)
 {
+	mutex_assert_held(&m->lock);
 	for (size_t i = 0; i < m->rack->root.nr_functions; i++)
-		if (!strcmp(m->functions[i].fn->name, name))
+		if (m->functions[i].dir && !strcmp(m->functions[i].fn->name, name))
 			return &m->functions[i];
 	return NULL;
 }
@@ -30,8 +31,8 @@ static ssize_t bind_store(void *priv, uint64_t offset, const char *buf, size_t l
 	int err = -ENODEV;
 
 	take_line(name, sizeof(name), buf);
-	mf = machine_find(m, name);
 	mutex_lock(&m->lock);
+	mf = machine_find_locked(m, name);
 	if (mf && driver_matches_locked(mf, driver))
 		err = driver_bind_locked(mf, driver);
 	else
@@ -48,8 +49,8 @@ static ssize_t unbind_store(void *priv, uint64_t offset, const char *buf, size_t
 	bool has;
 
 	take_line(name, sizeof(name), buf);
-	mf = machine_find(driver->m, name);
 	mutex_lock(&driver->m->lock);
+	mf = machine_find_locked(driver->m, name);
 	has = mf && mf->driver == driver;
 	mutex_unlock(&driver->m->lock);
 	if (!has)
@@ -91,7 +92,7 @@ static int id_add_locked(struct machine_driver *driver, uint16_t vendor, uint16_
 	driver->ids[driver->nr_ids].vendor = vendor;
 	driver->ids[driver->nr_ids++].device = device;
 	for (size_t i = 0; i < m->rack->root.nr_functions; i++)
-		if (!m->functions[i].driver && driver_matches_locked(&m->functions[i], driver))
+		if (m->functions[i].dir && !m->functions[i].driver && driver_matches_locked(&m->functions[i], driver))
 			driver_probe_locked(&m->functions[i]);
 	return 0;
 }
@@ -165,12 +166,13 @@ static ssize_t drivers_probe_store(void *priv, uint64_t offset, const char *buf,
 	char name[32];
 
 	take_line(name, sizeof(name), buf);
-	mf = machine_find(m, name);
+	mutex_lock(&m->lock);
+	mf = machine_find_locked(m, name);
+	if (mf)
+		driver_probe_locked(mf);
+	mutex_unlock(&m->lock);
 	if (!mf)
 		return refuse(m->trace, -ENODEV, "drivers_probe: there is no function \"%s\"", name);
-	mutex_lock(&m->lock);
-	driver_probe_locked(mf);
-	mutex_unlock(&m->lock);
 	return (ssize_t)len;
 }
 
@@ -185,7 +187,7 @@ static ssize_t autoprobe_show(void *priv, uint64_t offset, char *buf, size_t cap
 	return snprintf(buf, capacity, "%d\n", on);
 }
 
-/* Nothing is plugged in later, so this only remembers. */
+/* What comes later is virtual functions. */
 static ssize_t autoprobe_store(void *priv, uint64_t offset, const char *buf, size_t len)
 {
 	struct machine *m = priv;
@@ -233,6 +235,8 @@ static int driver_create(struct machine *m, struct machine_driver *driver)
 	snprintf(name, sizeof(name), "pci:%s", driver->type->name);
 	if (!dir || !drivers || !sysfs_link(m->ns, dir, "module", driver->type->module) ||
 	    !sysfs_link(m->ns, drivers, name, driver->type->path))
+		return -ENOMEM;
+	if (driver->type->add_parameters && driver->type->add_parameters(m, module))
 		return -ENOMEM;
 	return add_attributes(m->ns, dir, attributes, ARRAY_SIZE(attributes), driver);
 }

@@ -18,8 +18,16 @@
 		return snprintf(buf, capacity, "0x%0" #digits_ "x\n", pci_config_read(mf->fn, offset_, len_));         \
 	}
 
-SHOW_CONFIG(vendor, PCI_VENDOR_ID, 2, 4)
-SHOW_CONFIG(device, PCI_DEVICE_ID, 2, 4)
+SHOW(vendor)
+{
+	return snprintf(buf, capacity, "0x%04x\n", pci_vendor_id(((struct machine_function *)priv)->fn));
+}
+
+SHOW(device)
+{
+	return snprintf(buf, capacity, "0x%04x\n", pci_device_id(((struct machine_function *)priv)->fn));
+}
+
 SHOW_CONFIG(revision, PCI_CLASS_REVISION, 1, 2)
 
 static uint32_t class_code(const struct machine_function *mf)
@@ -60,10 +68,9 @@ static int modalias_print(const struct machine_function *mf, char *buf, size_t c
 {
 	uint32_t class = class_code(mf);
 
-	return snprintf(buf, capacity, "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X",
-			pci_config_read(mf->fn, PCI_VENDOR_ID, 2), pci_config_read(mf->fn, PCI_DEVICE_ID, 2),
-			subsystem_id(mf, PCI_SUBSYSTEM_VENDOR_ID), subsystem_id(mf, PCI_SUBSYSTEM_ID), class >> 16,
-			class >> 8 & 0xff, class & 0xff);
+	return snprintf(buf, capacity, "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X", pci_vendor_id(mf->fn),
+			pci_device_id(mf->fn), subsystem_id(mf, PCI_SUBSYSTEM_VENDOR_ID),
+			subsystem_id(mf, PCI_SUBSYSTEM_ID), class >> 16, class >> 8 & 0xff, class & 0xff);
 }
 
 SHOW(modalias)
@@ -86,9 +93,9 @@ SHOW(uevent)
 	modalias_print(mf, modalias, sizeof(modalias));
 	return snprintf(buf, capacity,
 			"%sPCI_CLASS=%X\nPCI_ID=%04X:%04X\nPCI_SUBSYS_ID=%04X:%04X\nPCI_SLOT_NAME=%s\nMODALIAS=%s\n",
-			driver, class_code(mf), pci_config_read(mf->fn, PCI_VENDOR_ID, 2),
-			pci_config_read(mf->fn, PCI_DEVICE_ID, 2), subsystem_id(mf, PCI_SUBSYSTEM_VENDOR_ID),
-			subsystem_id(mf, PCI_SUBSYSTEM_ID), mf->fn->name, modalias);
+			driver, class_code(mf), pci_vendor_id(mf->fn), pci_device_id(mf->fn),
+			subsystem_id(mf, PCI_SUBSYSTEM_VENDOR_ID), subsystem_id(mf, PCI_SUBSYSTEM_ID), mf->fn->name,
+			modalias);
 }
 
 /*

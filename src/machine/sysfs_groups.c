@@ -34,62 +34,89 @@ static ssize_t type_show(void *priv, uint64_t offset, char *buf, size_t capacity
 	return snprintf(buf, capacity, "DMA\n");
 }
 
-static int group_create(struct machine *m, unsigned group)
+static int group_create(struct machine *m, const char *path)
 {
 	static const struct ns_attribute_ops reserved = {.show = reserved_regions_show};
 	static const struct ns_attribute_ops type = {.show = type_show, .store = type_store};
-	struct ns_node *dir, *devices;
-	char path[64];
+	struct ns_node *dir = ns_make_path(m->ns, path, false);
 
-	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%u", group);
-	dir = ns_make_path(m->ns, path, false);
-	devices = dir ? ns_directory(m->ns, dir, "devices", false) : NULL;
-	if (!devices || !ns_attribute(m->ns, dir, "reserved_regions", 0444, &reserved, m) ||
+	if (!dir || !ns_directory(m->ns, dir, "devices", false) ||
+	    !ns_attribute(m->ns, dir, "reserved_regions", 0444, &reserved, m) ||
 	    !ns_attribute(m->ns, dir, "type", 0644, &type, m))
 		return -ENOMEM;
-	for (size_t i = 0; i < m->rack->root.nr_functions; i++) {
-		struct machine_function *mf = &m->functions[i];
-
-		if (mf->fn->iommu_group != group)
-			continue;
-		if (!sysfs_link(m->ns, devices, mf->fn->name, mf->path) ||
-		    !sysfs_link(m->ns, mf->dir, "iommu_group", path))
-			return -ENOMEM;
-	}
 	return 0;
 }
 
-static int iommu_create(struct machine *m)
+/* Does a function that is there, other than this one, have its group? */
+static bool group_has_others(const struct machine_function *mf)
 {
-	struct ns_node *dir, *devices, *class;
-	int err;
+	const struct machine *m = mf->m;
 
-	if (!ns_make_path(m->ns, "/sys/devices/virtual/iommu", false))
-		return -ENOMEM;
-	dir = ns_make_path(m->ns, IOMMU_PATH, false);
-	class = ns_make_path(m->ns, "/sys/class/iommu", false);
-	devices = dir ? ns_directory(m->ns, dir, "devices", false) : NULL;
-	if (!devices || !class || !sysfs_link(m->ns, class, "dmar0", IOMMU_PATH) ||
-	    !sysfs_link(m->ns, dir, "subsystem", "/sys/class/iommu") || !ns_text(m->ns, dir, "uevent", ""))
-		return -ENOMEM;
-	err = sysfs_add_power(m->ns, dir);
-	for (size_t i = 0; i < m->rack->root.nr_functions && !err; i++) {
-		struct machine_function *mf = &m->functions[i];
+	for (size_t i = 0; i < m->rack->root.nr_functions; i++)
+		if (&m->functions[i] != mf && m->functions[i].group_link &&
+		    m->functions[i].fn->iommu_group == mf->fn->iommu_group)
+			return true;
+	return false;
+}
 
-		if (!sysfs_link(m->ns, devices, mf->fn->name, mf->path) ||
-		    !sysfs_link(m->ns, mf->dir, "iommu", IOMMU_PATH))
-			err = -ENOMEM;
-	}
-	return err;
+static void group_path(const struct machine_function *mf, const char *below, char *buf, size_t len)
+{
+	snprintf(buf, len, "/sys/kernel/iommu_groups/%u%s", mf->fn->iommu_group, below);
+}
+
+int sysfs_group_add(struct machine_function *mf)
+{
+	struct ns *ns = mf->m->ns;
+	struct ns_node *devices;
+	char path[64];
+
+	mutex_assert_held(&mf->m->lock);
+	group_path(mf, "", path, sizeof(path));
+	if (!group_has_others(mf) && group_create(mf->m, path))
+		return -ENOMEM;
+	if (!sysfs_link(ns, mf->dir, "iommu_group", path) || !sysfs_link(ns, mf->dir, "iommu", IOMMU_PATH))
+		return -ENOMEM;
+	group_path(mf, "/devices", path, sizeof(path));
+	devices = ns_make_path(ns, path, false);
+	mf->group_link = devices ? sysfs_link(ns, devices, mf->fn->name, mf->path) : NULL;
+	devices = ns_make_path(ns, IOMMU_PATH "/devices", false);
+	mf->iommu_link = devices ? sysfs_link(ns, devices, mf->fn->name, mf->path) : NULL;
+	return mf->group_link && mf->iommu_link ? 0 : -ENOMEM;
+}
+
+/* The group goes with the last function in it. */
+void sysfs_group_remove(struct machine_function *mf)
+{
+	struct ns *ns = mf->m->ns;
+	struct ns_node *group;
+	char path[64];
+
+	mutex_assert_held(&mf->m->lock);
+	if (mf->iommu_link)
+		ns_remove(ns, mf->iommu_link);
+	if (mf->group_link)
+		ns_remove(ns, mf->group_link);
+	mf->iommu_link = mf->group_link = NULL;
+	if (group_has_others(mf))
+		return;
+	group_path(mf, "", path, sizeof(path));
+	group = ns_make_path(ns, path, false);
+	if (group)
+		ns_remove(ns, group);
 }
 
 int sysfs_add_groups(struct machine *m)
 {
-	int err = 0;
+	struct ns_node *dir, *class;
 
-	if (!ns_make_path(m->ns, "/sys/kernel/iommu_groups", false))
+	if (!ns_make_path(m->ns, "/sys/kernel/iommu_groups", false) ||
+	    !ns_make_path(m->ns, "/sys/devices/virtual/iommu", false))
 		return -ENOMEM;
-	for (unsigned i = 0; i < m->rack->root.nr_groups && !err; i++)
-		err = group_create(m, i);
-	return err ? err : iommu_create(m);
+	dir = ns_make_path(m->ns, IOMMU_PATH, false);
+	class = ns_make_path(m->ns, "/sys/class/iommu", false);
+	if (!dir || !class || !ns_directory(m->ns, dir, "devices", false) ||
+	    !sysfs_link(m->ns, class, "dmar0", IOMMU_PATH) ||
+	    !sysfs_link(m->ns, dir, "subsystem", "/sys/class/iommu") || !ns_text(m->ns, dir, "uevent", ""))
+		return -ENOMEM;
+	return sysfs_add_power(m->ns, dir);
 }

@@ -17,6 +17,15 @@ bool sysfs_number(const char *buf, unsigned long *value)
 	return !errno && (!*end || !strcmp(end, "\n"));
 }
 
+bool sysfs_bool(const char *buf, bool *value)
+{
+	bool on = buf[0] == 'o' || buf[0] == 'O';
+	char c = on ? buf[1] : buf[0];
+
+	*value = strchr(on ? "nN" : "yYtT1", c) && c;
+	return c && strchr(on ? "nNfF" : "yYtT1nNfF0", c);
+}
+
 static const char *const method_names[] = {[PCI_RESET_FLR] = "flr", [PCI_RESET_PM] = "pm", [PCI_RESET_BUS] = "bus"};
 
 static void methods_default(struct machine_function *mf)

@@ -180,7 +180,7 @@ static int gpu_build(struct device *d, const struct device_config *c, void **mod
 	g->local_size = device_config_u64(c, "memory", 256ull << 20);
 	g->vf_bar_size = device_config_u64(c, "vf_memory", 16ull << 20);
 	g->total_vfs = (unsigned)device_config_u64(c, "vfs", 4);
-	err = gpu_describe(d, g);
+	err = device_config_u64(c, "enabled_vfs", 0) > g->total_vfs ? -EINVAL : gpu_describe(d, g);
 	if (err) {
 		free(g);
 		return err;
@@ -212,6 +212,11 @@ static const struct device_key gpu_keys[] = {
 	 .min = 0,
 	 .max = DEVICE_MAX_VFS,
 	 .summary = "virtual functions, 4 unless told; 0: no SR-IOV"},
+	{.name = "enabled_vfs",
+	 .type = DEVICE_KEY_SIZE,
+	 .min = 0,
+	 .max = DEVICE_MAX_VFS,
+	 .summary = "how many of them its driver enables at the start, as by sriov_numvfs; none unless told"},
 	{.name = "vf_memory",
 	 .type = DEVICE_KEY_SIZE,
 	 .min = GPU_GRANULE,

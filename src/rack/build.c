@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From a description to a machine's hardware. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/trace.h"
 #include "device/device.h"
@@ -142,6 +143,19 @@ undo_space:
 undo_rack:
 	free(r);
 	return err;
+}
+
+const char *rack_setting(const struct rack *r, const struct pci_function *fn, const char *key)
+{
+	for (size_t i = 0; i < r->nr_nodes; i++) {
+		const struct rack_node *node = &desc_nodes(r->desc)[i];
+		const struct rack_key *keys = (const void *)((const char *)r->desc + node->keys);
+
+		for (uint32_t j = 0; r->nodes[i] == fn && j < node->nr_keys; j++)
+			if (!strcmp(rack_string(r->desc, keys[j].name), key))
+				return rack_string(r->desc, keys[j].value);
+	}
+	return NULL;
 }
 
 void rack_destroy(struct rack *r)

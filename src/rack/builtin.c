@@ -50,5 +50,18 @@ const struct rack_builtin rack_builtins[] = {
 	 "          - {model: memcard, label: card1, size: 64M}\n"
 	 "          - {model: memcard, label: card2, size: 256M}\n"
 	 "          - {model: memcard, label: card3, size: 16G}\n"},
+	{"gpu", "a GPU with SR-IOV and local memory, a DMA engine and a memory card behind a switch that isolates them",
+	 "name: gpu\n"
+	 "summary: a GPU with four virtual functions, a DMA engine and a memory card, each in a group of its own\n"
+	 "host_bridge: {routes_peers: true}\n"
+	 "bus:\n"
+	 "  - port: A\n"
+	 "    below:\n"
+	 "      - switch: S\n"
+	 "        acs: isolate\n"
+	 "        below:\n"
+	 "          - {model: gpu, label: gpu0, memory: 256M, vfs: 4, vf_memory: 16M}\n"
+	 "          - {model: ioat, label: engine0}\n"
+	 "          - {model: memcard, label: card0, size: 64M}\n"},
 	{NULL, NULL, NULL},
 };

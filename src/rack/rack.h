@@ -26,6 +26,8 @@ struct rack {
  * of it is told in *trace as a refusal.
  */
 int rack_create(const struct rack_desc *desc, struct trace *trace, struct rack **out);
+/* What the description says about a device: the text after `key:`, NULL when it says nothing. */
+const char *rack_setting(const struct rack *r, const struct pci_function *fn, const char *key);
 /* Nothing of it is open any more. */
 void rack_destroy(struct rack *r);
 

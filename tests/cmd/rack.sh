@@ -34,7 +34,7 @@ for name in $("$barter" rack list | cut -d' ' -f1); do
 	"$barter" rack show --json "$name" >"$work/json" || fail "rack show --json $name: exit status $?"
 	if command -v python3 >/dev/null; then
 		python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); n = len([f for f in r["functions"] if
-f["kind"] in ("ioat", "memcard")]); assert len(r["peers"]) == n * (n - 1)' "$work/json" || fail "$name: bad JSON"
+f["kind"] in ("gpu", "gpu-vf", "ioat", "memcard")]); assert len(r["peers"]) == n * (n - 1)' "$work/json" || fail "$name: bad JSON"
 	fi
 done
 

@@ -13,107 +13,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fake/task.h"
-#include "machine/machine.h"
-#include "rack/parse.h"
-
-struct fixture {
-	struct rack_desc *desc;
-	struct machine *m;
-	struct fake_task *ft;
-};
+#include "paths.h"
 
 static int set_up(void **state)
 {
-	struct fixture *fx = calloc(1, sizeof(*fx));
-	struct rack_error error;
-
-	assert_int_equal(rack_load("demo", &fx->desc, &error), 0);
-	assert_int_equal(machine_create(fx->desc, &fx->m), 0);
-	fx->ft = fake_task_create();
-	*state = fx;
+	*state = fixture_create("demo", NULL);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	struct fixture *fx = *state;
-
-	fake_task_destroy(fx->ft);
-	machine_destroy(fx->m);
-	free(fx->desc);
-	free(fx);
+	fixture_destroy(*state);
 	return 0;
-}
-
-/* Follows links, as open(2). A reference. */
-static struct ns_node *find(struct fixture *fx, const char *path)
-{
-	struct ns_node *node = ns_get(ns_root(fx->m->ns));
-	char rest[1024], next[2048];
-
-	snprintf(rest, sizeof(rest), "%s", path);
-	while (node && rest[0]) {
-		size_t skip = strspn(rest, "/"), len = strcspn(rest + skip, "/");
-		struct ns_node *child = NULL;
-		char name[256];
-
-		snprintf(name, sizeof(name), "%.*s", (int)len, rest + skip);
-		snprintf(next, sizeof(next), "%s", rest + skip + len);
-		if (!len)
-			break;
-		if (!strcmp(name, "..")) {
-			child = ns_get(ns_parent(node));
-		} else {
-			child = ns_lookup(fx->m->ns, node, name, len);
-			if (child && ns_kind(child) == NS_LINK) {
-				snprintf(next, sizeof(next), "%s%s", ns_link_target(child), rest + skip + len);
-				ns_put(child);
-				child = ns_get(node);
-			}
-		}
-		ns_put(node);
-		node = child;
-		assert_true(strlen(next) < sizeof(rest));
-		strcpy(rest, next);
-	}
-	return node;
-}
-
-static int open_path(struct fixture *fx, const char *path, int flags)
-{
-	struct ns_node *node = find(fx, path);
-	struct file *f;
-	int err = node ? ns_open(node, fake_task(fx->ft), flags, &f) : -ENOENT;
-
-	ns_put(node);
-	return err ? err : fake_task_install(fx->ft, f);
-}
-
-static const char *text(struct fixture *fx, const char *path)
-{
-	static char buf[4097];
-	int fd = open_path(fx, path, O_RDONLY);
-	ssize_t n;
-
-	if (fd < 0)
-		return "(cannot open)";
-	n = fake_task_pread(fx->ft, fd, buf, 4096, 0);
-	fake_task_close(fx->ft, fd);
-	buf[n < 0 ? 0 : n] = 0;
-	return buf;
-}
-
-static long put(struct fixture *fx, const char *path, const char *value)
-{
-	int fd = open_path(fx, path, O_WRONLY);
-	ssize_t n;
-
-	if (fd < 0)
-		return fd;
-	n = fake_task_pwrite(fx->ft, fd, value, strlen(value), 0);
-	fake_task_close(fx->ft, fd);
-	return n;
 }
 
 #define DEVICES "/sys/bus/pci/devices/"
