@@ -206,6 +206,21 @@ static void the_same_lock_again(void **state)
 	(void)state;
 }
 
+/* Backing off helps against others, not against oneself. */
+static void the_same_lock_again_where_several_may_be(void **state)
+{
+	static const struct lock_class class = {"several", LOCK_RANK_NONE, LOCK_NESTS_BACKING_OFF};
+	struct mutex m;
+
+	mutex_init(&m, &class);
+	mutex_lock(&m);
+	lock_check_acquire(&class, &m);
+	EXPECT_REPORT(LOCK_REPORT_AGAIN, "\"several\" is taken again");
+	lock_check_release(&class, &m);
+	mutex_unlock(&m);
+	(void)state;
+}
+
 static void readers_do_not_read_again(void **state)
 {
 	static const struct lock_class read_class = {"read", LOCK_RANK_NONE, false};
@@ -650,6 +665,67 @@ static void no_cycle_slips_between_two_threads(void **state)
 	(void)state;
 }
 
+struct mistake {
+	pthread_barrier_t barrier;
+	struct mutex a, b;
+	struct spinlock irq;
+};
+
+static void *make_mistakes(void *arg)
+{
+	struct mistake *m = arg;
+	enum lock_context before;
+
+	pthread_barrier_wait(&m->barrier);
+	take_both(&m->b, &m->a);
+	before = lock_context_enter(LOCK_CONTEXT_INTERRUPT);
+	spin_lock(&m->irq);
+	spin_unlock(&m->irq);
+	lock_context_leave(before);
+	spin_lock(&m->irq);
+	spin_unlock(&m->irq);
+	return NULL;
+}
+
+static _Atomic unsigned nr_of_kind[LOCK_REPORT_FULL + 1];
+
+static void count_kinds(enum lock_report_kind kind, const char *text)
+{
+	nr_of_kind[kind]++;
+	(void)text;
+}
+
+/* A mistake that many threads make at once is told once. */
+static void a_mistake_of_many_is_told_once(void **state)
+{
+	enum { ROUNDS = 20 };
+	static struct lock_class classes[ROUNDS][3];
+	pthread_t threads[NR_THREADS];
+	struct mistake m;
+
+	lock_reporter_set(count_kinds);
+	pthread_barrier_init(&m.barrier, NULL, NR_THREADS);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		mutex_init(&m.a, &classes[i][0]);
+		mutex_init(&m.b, &classes[i][1]);
+		spin_lock_init(&m.irq, &classes[i][2]);
+		for (unsigned j = 0; j < 3; j++)
+			classes[i][j].name = "mistaken";
+		take_both(&m.a, &m.b);
+		for (unsigned j = 0; j < NR_THREADS; j++)
+			assert_int_equal(thread_start(&threads[j], "mistaken", make_mistakes, &m), 0);
+		for (unsigned j = 0; j < NR_THREADS; j++)
+			pthread_join(threads[j], NULL);
+	}
+	pthread_barrier_destroy(&m.barrier);
+	assert_int_equal(nr_of_kind[LOCK_REPORT_CYCLE], ROUNDS);
+	assert_int_equal(nr_of_kind[LOCK_REPORT_INTERRUPT], ROUNDS);
+	for (unsigned kind = 0; kind < ARRAY_SIZE(nr_of_kind); kind++)
+		if (kind != LOCK_REPORT_CYCLE && kind != LOCK_REPORT_INTERRUPT)
+			assert_int_equal(nr_of_kind[kind], 0);
+	(void)state;
+}
+
 /* Last: there is no room afterwards. */
 static void full_tables_are_told_once(void **state)
 {
@@ -678,6 +754,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_declared_order_holds_unseen, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_declared_order_holds_by_way_of_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_same_lock_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_same_lock_again_where_several_may_be, setup, teardown),
 		cmocka_unit_test_setup_teardown(readers_do_not_read_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(readers_have_an_order_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_of_a_class, setup, teardown),
@@ -692,6 +769,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(held_where_nothing_may_be, setup, teardown),
 		cmocka_unit_test_setup_teardown(threads_add_edges_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_cycle_slips_between_two_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_mistake_of_many_is_told_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_tables_are_told_once, setup, teardown),
 	};
 

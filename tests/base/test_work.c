@@ -201,6 +201,34 @@ static void the_earlier_due_time_wins(void **state)
 	assert_int_equal(j.runs, 2);
 }
 
+static void *flush(void *arg)
+{
+	work_queue_flush(arg);
+	return NULL;
+}
+
+/* It came due while something else ran: a flush that begins now waits for it. */
+static void a_flush_waits_for_what_has_come_due(void **state)
+{
+	struct work_queue *q = *state;
+	struct job block = {0}, delayed = {0};
+	pthread_t thread;
+
+	work_init(&block.work, wait_to_go_on);
+	work_init(&delayed.work, count);
+	work_queue_add(q, &block.work, 0);
+	while (!block.in_fn)
+		sched_yield();
+	work_queue_add(q, &delayed.work, MS);
+	usleep(1500);
+	pthread_create(&thread, NULL, flush, q);
+	usleep(1500);
+	assert_int_equal(delayed.runs, 0);
+	block.go_on = true;
+	pthread_join(thread, NULL);
+	assert_int_equal(delayed.runs, 1);
+}
+
 static void cancelled_work_does_not_run(void **state)
 {
 	struct work_queue *q = *state;
@@ -465,6 +493,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pending_work_is_not_added_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(delayed_work_comes_by_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_earlier_due_time_wins, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_flush_waits_for_what_has_come_due, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancelled_work_does_not_run, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancel_sync_waits_for_the_fn, setup, teardown),
 		cmocka_unit_test_setup_teardown(cancel_sync_ends_what_requeues_itself, setup, teardown),
