@@ -123,7 +123,7 @@ bool dma_resv_trylock(struct dma_resv *r)
 {
 	if (!lock_try(r, NULL))
 		return false;
-	lock_check_acquire(&several_class, &r->lock);
+	lock_check_tried(&several_class, &r->lock);
 	return true;
 }
 
