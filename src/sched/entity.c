@@ -56,8 +56,8 @@ uint64_t sched_entity_flush(struct sched_entity *e, uint64_t timeout_ns)
 
 void sched_entity_kill(struct sched_entity *e)
 {
-	if (e->sched)
-		sched_stream_order(e->stream, ORDER_KILL);
+	if (e->sched && !atomic_exchange(&e->stream->kill_noted, true))
+		sched_post(e->sched, &e->stream->kill_note, NOTE_KILL);
 }
 
 static bool detached(void *arg)
@@ -73,17 +73,13 @@ void sched_entity_fini(struct sched_entity *e)
 
 	if (!s)
 		return;
+	/* The worker itself need not wait for its note to see to it that nobody looks at the entity any more. */
 	if (sched_on_worker(s)) {
-		struct sched_stream *st = e->stream;
-
-		sched_stream_get(st);
-		sched_stream_kill(st);
-		sched_stream_detach(st);
-		sched_stream_put(st);
-	} else {
-		sched_stream_order(e->stream, ORDER_KILL | ORDER_DETACH);
-		sched_wait(s, detached, e, DMA_FENCE_FOREVER);
+		sched_stream_kill(e->stream);
+		sched_stream_detach(e->stream);
 	}
+	sched_post(s, &e->stream->detach_note, NOTE_DETACH);
+	sched_wait(s, detached, e, DMA_FENCE_FOREVER);
 	mutex_lock(&s->lock);
 	list_del(&e->node);
 	mutex_unlock(&s->lock);

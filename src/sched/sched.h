@@ -99,7 +99,7 @@ struct sched_init_args {
 	uint32_t credit_limit; /* of all jobs on the hardware together */
 	uint64_t timeout_ns;   /* 0: jobs may take for ever */
 	unsigned hang_limit;   /* how often a job may hang before its entity is guilty */
-	/* NULL: own ones. Several may share each; those that one reset hits share the timeout queue, or a lock. */
+	/* NULL: own ones. Several may share each; those that one reset hits share the timeout queue. */
 	struct work_queue *submit_queue;  /* runs the ops */
 	struct work_queue *timeout_queue; /* runs timedout_job(): never the submit queue */
 };
@@ -226,8 +226,9 @@ void sched_job_cleanup(struct sched_job *job);
 struct sched_fence *to_sched_fence(struct dma_fence *f);
 
 /*
- * Recovery. Between stop and start the worker stands still, and no job is freed. Stops nest. From the timeout queue or
- * in process context; one recovery of a scheduler at a time, which is the driver's to see to.
+ * Recovery. Between stop and start the worker stands still, and no job is freed. Stops nest. In worker or process
+ * context, without locks; one recovery of a scheduler at a time: a reset that no timeout asked for is best queued on
+ * the timeout queue.
  *
  * sched_stop() lets go of the hardware's fences of all jobs that have not ended; those that have are dealt with after
  * sched_start(). sched_resubmit_jobs() runs the others again. sched_start() gives up those that nobody ran again: they

@@ -15,7 +15,8 @@
 enum sched_note_kind {
 	NOTE_PUSHED,	/* a job */
 	NOTE_SIGNALLED, /* what a job waits for */
-	NOTE_STREAM,	/* of a stream: its `orders` */
+	NOTE_KILL,	/* a stream */
+	NOTE_DETACH,	/* a stream */
 	NOTE_FAULT	/* of the scheduler */
 };
 
@@ -27,9 +28,6 @@ enum sched_job_state {
 	JOB_ENDED    /* waits for the one before it in stream->ending */
 };
 
-/* What a stream is told by others; ORDER_NOTED: the note is under way. */
-enum { ORDER_NOTED = 1, ORDER_KILL = 2, ORDER_DETACH = 4 };
-
 /* A node of the run queue, which is a pairing heap: prev is the parent for a first child, else the left sibling. */
 struct sched_heap_node {
 	struct sched_heap_node *child, *next, *prev;
@@ -37,8 +35,8 @@ struct sched_heap_node {
 
 struct sched_stream {
 	struct sched_scheduler *sched;
-	struct sched_note note;
-	atomic_int orders;
+	struct sched_note kill_note, detach_note; /* the latter comes last of all that is posted for the entity */
+	atomic_bool kill_noted;			  /* kill_note is under way */
 
 	/* The worker's. */
 	struct sched_entity *entity; /* NULL: detached */
@@ -116,9 +114,8 @@ void sched_stream_look(struct sched_stream *st);
 /* The first job leaves the queue: it goes, or never will. */
 struct sched_job *sched_stream_take(struct sched_stream *st);
 void sched_stream_kill(struct sched_stream *st);
+/* The entity's memory is its owner's again. */
 void sched_stream_detach(struct sched_stream *st);
-/* Another thread asks: from any context. */
-void sched_stream_order(struct sched_stream *st, int order);
 
 /* job_end.c */
 /* It is not, or no more, on the hardware: it ends with an error or 0 as soon as all that it depends on has. */

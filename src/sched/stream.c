@@ -23,10 +23,9 @@ void sched_stream_get(struct sched_stream *st)
 	st->refs++;
 }
 
-/* A note that is under way comes to the inbox: obey() is the last one then. */
 void sched_stream_put(struct sched_stream *st)
 {
-	if (--st->refs == 0 && !(atomic_load(&st->orders) & ORDER_NOTED))
+	if (--st->refs == 0)
 		free(st);
 }
 
@@ -91,20 +90,12 @@ void sched_stream_kill(struct sched_stream *st)
 	sched_stream_put(st);
 }
 
-/* detached is the last that is written to the entity: its owner may free it at once. */
+/* `detached` is the last that is written to the entity: its owner may free it at once. */
 void sched_stream_detach(struct sched_stream *st)
 {
 	struct sched_entity *e = st->entity;
 
-	if (!e)
-		return;
 	st->entity = NULL;
-	atomic_store(&e->detached, true);
-	sched_stream_put(st);
-}
-
-void sched_stream_order(struct sched_stream *st, int order)
-{
-	if (!(atomic_fetch_or(&st->orders, order | ORDER_NOTED) & ORDER_NOTED))
-		sched_post(st->sched, &st->note, NOTE_STREAM);
+	if (e)
+		atomic_store(&e->detached, true);
 }

@@ -38,16 +38,18 @@ static void signalled(struct sched_job *job)
 	}
 }
 
-static void obey(struct sched_stream *st)
+/* All that was pushed has arrived: its entity's reference goes. */
+static void detach(struct sched_stream *st)
 {
-	int orders = atomic_fetch_and(&st->orders, ~ORDER_NOTED);
-
-	sched_stream_get(st);
-	if (orders & ORDER_KILL)
-		sched_stream_kill(st);
-	if (orders & ORDER_DETACH)
-		sched_stream_detach(st);
+	sched_stream_kill(st);
+	sched_stream_detach(st);
 	sched_stream_put(st);
+}
+
+static void kill_stream(struct sched_stream *st)
+{
+	atomic_store(&st->kill_noted, false);
+	sched_stream_kill(st);
 }
 
 static void read_note(struct sched_note *note)
@@ -59,8 +61,11 @@ static void read_note(struct sched_note *note)
 	case NOTE_SIGNALLED:
 		signalled(container_of(note, struct sched_job, note));
 		break;
-	case NOTE_STREAM:
-		obey(container_of(note, struct sched_stream, note));
+	case NOTE_KILL:
+		kill_stream(container_of(note, struct sched_stream, kill_note));
+		break;
+	case NOTE_DETACH:
+		detach(container_of(note, struct sched_stream, detach_note));
 		break;
 	case NOTE_FAULT:
 		sched_note_fault(container_of(note, struct sched_scheduler, fault_note));

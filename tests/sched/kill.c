@@ -254,6 +254,58 @@ static void the_entity_ends_in_free_job(void **state)
 	rig_destroy(r);
 }
 
+static void *start_later(void *arg)
+{
+	struct rig *r = arg;
+
+	rig_settle();
+	sched_start(r->sched, 0);
+	return NULL;
+}
+
+/* The worker learns of all of it at once, and frees nothing that it has yet to read. */
+static void killed_pushed_and_ended_before_the_worker_looks(void **state)
+{
+	struct sched_entity *e = malloc(sizeof(*e));
+	struct rig *r = rig_with_entity(e, 1);
+	struct dma_fence *f;
+	pthread_t thread;
+
+	sched_stop(r->sched);
+	sched_entity_kill(e);
+	f = rig_submit(r, e, 1, JOB_EMPTY, NULL);
+	pthread_create(&thread, NULL, start_later, r);
+	sched_entity_fini(e);
+	free(e);
+	assert_int_equal(rig_result(f), -ESRCH);
+	pthread_join(thread, NULL);
+	rig_destroy(r);
+}
+
+static struct dma_fence *pushed_in_free;
+
+static void push_and_end(struct rig *r, struct test_job *job)
+{
+	struct sched_entity *e = r->entity;
+
+	if (job->id != 1)
+		return;
+	pushed_in_free = rig_submit(r, e, 2, JOB_EMPTY, NULL);
+	end_entity(r, job);
+}
+
+static void pushed_and_ended_by_the_worker_itself(void **state)
+{
+	struct sched_entity *e = malloc(sizeof(*e));
+	struct rig *r = rig_with_entity(e, 1);
+
+	r->in_free = push_and_end;
+	assert_int_equal(rig_result(rig_submit(r, e, 1, JOB_EMPTY, NULL)), 1);
+	rig_wait_count(&r->frees, 2);
+	assert_int_equal(rig_result(pushed_in_free), -ESRCH);
+	rig_destroy(r);
+}
+
 static void the_scheduler_goes_first(void **state)
 {
 	struct sched_entity e;
@@ -316,6 +368,8 @@ int main(void)
 		cmocka_unit_test(one_that_waits_for_another_killed_one),
 		cmocka_unit_test(jobs_outlive_their_entity),
 		cmocka_unit_test(the_entity_ends_in_free_job),
+		cmocka_unit_test(killed_pushed_and_ended_before_the_worker_looks),
+		cmocka_unit_test(pushed_and_ended_by_the_worker_itself),
 		cmocka_unit_test(the_scheduler_goes_first),
 		cmocka_unit_test(without_cancel_job_the_scheduler_waits),
 	};

@@ -129,6 +129,7 @@ struct rig *rig_create(struct rig_options options)
 		.credit_limit = options.credits ? options.credits : 16,
 		.timeout_ns = options.timeout_ns,
 		.hang_limit = options.hang_limit,
+		.timeout_queue = options.timeout_queue,
 	};
 
 	assert_non_null(r);
@@ -232,6 +233,14 @@ void rig_wait_count(atomic_int *counter, int nr)
 void rig_settle(void)
 {
 	usleep(5000);
+}
+
+void rig_reset(struct rig *r)
+{
+	sched_stop(r->sched);
+	ring_reset(&r->ring, -EIO);
+	sched_resubmit_jobs(r->sched);
+	sched_start(r->sched, 0);
 }
 
 static const char *hand_name(struct dma_fence *f)

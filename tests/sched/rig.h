@@ -48,6 +48,7 @@ struct rig_options {
 	uint64_t timeout_ns;
 	unsigned hang_limit;
 	bool no_cancel, thread;
+	struct work_queue *timeout_queue;
 };
 
 struct test_job {
@@ -79,6 +80,9 @@ void rig_wait_count(atomic_int *counter, int nr);
 /* A long enough while for what must not happen to happen. */
 void rig_settle(void);
 void rig_log(struct rig *r, const char *event, int id);
+
+/* A reset that nobody asked for. On the timeout queue, or where no timeout comes. */
+void rig_reset(struct rig *r);
 
 /* A fence that the test signals; its lock may be shared. */
 struct dma_fence *hand_fence(struct spinlock *lock);
