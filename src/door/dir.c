@@ -66,25 +66,11 @@ static int listing_add(struct listing *l, const char *name, ino_t ino, unsigned 
 	return 0;
 }
 
-static unsigned char node_type(const struct ns_node *node)
-{
-	switch (ns_kind(node)) {
-	case NS_DIRECTORY:
-		return DT_DIR;
-	case NS_LINK:
-		return DT_LNK;
-	case NS_DEVICE:
-		return DT_CHR;
-	default:
-		return DT_REG;
-	}
-}
-
 static int listing_add_node(struct listing *l, struct ns_node *node, const char *name)
 {
 	struct stat st;
 	ns_stat(node, &st);
-	return listing_add(l, name, st.st_ino, node_type(node));
+	return listing_add(l, name, st.st_ino, IFTODT(st.st_mode));
 }
 
 static int listing_add_ours(struct listing *l)

@@ -378,10 +378,8 @@ int path_of_handle(const struct fd_handle *h, char *buf, size_t len)
 	if (h->node)
 		return ns_path(h->node, buf, len);
 	const char *name = h->file->ops->name;
-	const char *head = name[0] == '/'   ? ""
-			   : name[0] == '[' ? "anon_inode:"
-					    : "/",
-		   *tail = head[0] == '/' ? ":" : "";
+	bool whole = name[0] == '/' || strncmp(name, "anon_inode:", strlen("anon_inode:")) == 0;
+	const char *head = whole ? "" : name[0] == '[' ? "anon_inode:" : "/", *tail = head[0] == '/' ? ":" : "";
 	int n = snprintf(buf, len, "%s%s%s", head, name, tail);
 	return n < 0 || (size_t)n >= len ? -ENAMETOOLONG : n;
 }

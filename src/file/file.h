@@ -30,7 +30,8 @@ struct mmap_request {
 };
 
 struct file_ops {
-	const char *name; /* "[vfio-device]", "/dev/iommu", "dmabuf": as /proc/self/fd shows it */
+	/* As /proc/self/fd shows it: "[vfio-device]", "anon_inode:sync_file", "/dev/iommu", "dmabuf". */
+	const char *name;
 	/* -EINVAL when NULL. pos is the file position for read(2), a copy of the caller's for pread(2). */
 	ssize_t (*read)(struct file *f, struct task *t, uaddr_t buf, size_t len, uint64_t *pos);
 	ssize_t (*write)(struct file *f, struct task *t, uaddr_t buf, size_t len, uint64_t *pos);

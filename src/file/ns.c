@@ -197,6 +197,17 @@ struct ns_node *ns_device(struct ns *ns, struct ns_node *parent, const char *nam
 	return ns_add(ns, parent, node);
 }
 
+struct ns_node *ns_file(struct ns *ns, struct ns_node *parent, const char *name, mode_t mode, ns_open_fn open,
+			void *priv)
+{
+	struct ns_node *node = ns_node_alloc(NS_DEVICE, name, NULL, S_IFREG | mode);
+	if (node) {
+		node->open = open;
+		node->priv = priv;
+	}
+	return ns_add(ns, parent, node);
+}
+
 struct ns_node *ns_make_path(struct ns *ns, const char *path, bool merged)
 {
 	struct ns_node *dir = ns->root;

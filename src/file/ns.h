@@ -53,6 +53,9 @@ struct ns_node *ns_attribute(struct ns *ns, struct ns_node *parent, const char *
 struct ns_node *ns_text(struct ns *ns, struct ns_node *parent, const char *name, const char *text);
 struct ns_node *ns_device(struct ns *ns, struct ns_node *parent, const char *name, mode_t mode, dev_t rdev,
 			  ns_open_fn open, void *priv);
+/* A regular file to stat, opened as a device is: what debugfs is made of. */
+struct ns_node *ns_file(struct ns *ns, struct ns_node *parent, const char *name, mode_t mode, ns_open_fn open,
+			void *priv);
 /* Makes every directory of an absolute path that is not there yet (merged ones) and returns the last. */
 struct ns_node *ns_make_path(struct ns *ns, const char *path, bool merged);
 /* Takes the node and all below it out of the tree; open files of it live on. */

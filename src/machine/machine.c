@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdlib.h>
 
+#include "fence/sw_sync.h"
 #include "machine/machine_priv.h"
 
 static const struct lock_class machine_lock_class = {.name = "machine", .rank = LOCK_RANK_MACHINE};
@@ -33,6 +34,8 @@ static int subsystems_create(struct machine *m)
 	if (!err)
 		err = sysfs_create(m);
 	if (!err)
+		err = debugfs_create(m);
+	if (!err)
 		err = iommufd_register(m->ns, m->rack->space, m->trace, &m->iommufd);
 	if (!err)
 		err = heap_register(m->ns, m->rack->space, m->dma_bufs, &m->heaps);
@@ -53,6 +56,7 @@ static void subsystems_destroy(struct machine *m)
 		heap_unregister(m->heaps);
 	if (m->iommufd)
 		iommufd_unregister(m->iommufd);
+	sw_sync_destroy(m->sw_sync);
 }
 
 int machine_create(const struct rack_desc *desc, struct machine **out)

@@ -88,6 +88,8 @@ int sysfs_add_power(struct ns *ns, struct ns_node *dir);
 
 /* sysfs_virtual.c: what belongs to the heaps. */
 int sysfs_add_virtual(struct machine *m);
+/* debugfs.c: the files by which programs make fences. 0 or -ENOMEM; m->sw_sync is destroyed with the subsystems. */
+int debugfs_create(struct machine *m);
 
 /* sysfs.c: makes all that shows a function but its driver, and takes it away. m->lock is held. */
 int sysfs_function_add(struct machine_function *mf);
