@@ -117,14 +117,25 @@ static void mapping_free(struct buffer_mapping *bm)
 	free(bm);
 }
 
+/* resv held: what the ranges lie in stays as it is until the buffer is revoked for good, and then need not be found. */
+static ssize_t extents_build_locked(struct dma_buf *b, struct phys_space *space, uint64_t offset, uint64_t len,
+				    struct cpu_extent *out)
+{
+	mutex_assert_held(&b->resv);
+	return b->state == DMA_BUF_REVOKED_FOR_GOOD ? -ENODEV
+						    : extents_build(b->ops->layout(b), space, offset, len, out);
+}
+
 static int mapping_alloc(struct dma_buf *b, struct phys_space *space, uint64_t offset, uint64_t len,
 			 struct buffer_mapping **out)
 {
-	const struct dma_buf_phys_list *list = b->ops->layout(b);
-	ssize_t nr = extents_build(list, space, offset, len, NULL);
 	struct buffer_mapping *bm = NULL;
 	uint64_t at = 0;
+	ssize_t nr, built;
 
+	dma_buf_lock(b);
+	nr = extents_build_locked(b, space, offset, len, NULL);
+	dma_buf_unlock(b);
 	if (nr < 0)
 		return (int)nr;
 	if (nr > MOST_EXTENTS)
@@ -138,7 +149,13 @@ static int mapping_alloc(struct dma_buf *b, struct phys_space *space, uint64_t o
 		mapping_free(bm);
 		return -ENOMEM;
 	}
-	extents_build(list, space, offset, len, bm->extents);
+	dma_buf_lock(b);
+	built = extents_build_locked(b, space, offset, len, bm->extents);
+	dma_buf_unlock(b);
+	if (built < 0) {
+		mapping_free(bm);
+		return (int)built;
+	}
 	for (ssize_t i = 0; i < nr; i++) {
 		bm->watches[i].watch.retrap = extent_retrap;
 		bm->watches[i].mapping = bm;

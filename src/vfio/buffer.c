@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "file/kernel.h"
+#include "dmabuf/type_iov.h"
 #include "vfio/vfio_priv.h"
 
 struct vfio_buffer {
@@ -21,7 +22,10 @@ struct vfio_buffer {
 	uint32_t memattr; /* of mmaps to come; buf->resv */
 	struct dma_buf_phys_list list;
 	struct dma_buf_sgt_exporter peer;
-	struct dma_buf_match offers[2];
+	/* Of a VF's window, as pieces of it: for the PF's driver. */
+	struct dma_buf_iov_exporter window;
+	struct dma_buf_iov_list iov;
+	struct dma_buf_match offers[3];
 	struct phys_range ranges[];
 };
 
@@ -66,6 +70,7 @@ static void buffer_release(struct dma_buf *b)
 	pci_gate_remove_client_locked(gate, &vb->client);
 	mutex_unlock(&gate->lock);
 	vfio_device_put(vb->v);
+	free((void *)vb->iov.ranges);
 	free(vb);
 }
 
@@ -111,6 +116,15 @@ static int64_t buffer_mmap(struct dma_buf *b, struct task *t, const struct mmap_
 	return addr;
 }
 
+static int buffer_map_iov(struct dma_buf_attachment *a, const struct dma_buf_iov_list **list)
+{
+	struct vfio_buffer *vb = a->buf->priv;
+
+	*list = &vb->iov;
+	return 0;
+}
+
+static const struct dma_buf_iov_ops iov_ops = {.map = buffer_map_iov};
 static const struct dma_buf_phys_ops phys_ops = {.map = buffer_map};
 
 static const struct dma_buf_ops buffer_ops = {
@@ -121,8 +135,35 @@ static const struct dma_buf_ops buffer_ops = {
 	.release = buffer_release,
 };
 
+/* Where the ranges lie in the window, which is all that a PF's driver needs to find its own memory. */
+static int buffer_describe_iov(struct vfio_buffer *vb, const struct pci_bar *bar)
+{
+	struct dma_buf_iov_range *ranges = calloc(vb->list.nr_ranges, sizeof(*ranges));
+
+	if (!ranges)
+		return -ENOMEM;
+	for (size_t i = 0; i < vb->list.nr_ranges; i++)
+		ranges[i] = (struct dma_buf_iov_range){vb->ranges[i].pa - bar->base, vb->ranges[i].len};
+	vb->iov = (struct dma_buf_iov_list){.ranges = ranges, .nr_ranges = vb->list.nr_ranges};
+	vb->window = (struct dma_buf_iov_exporter){.vf = vb->v->fn, .pf = pci_physfn(vb->v->fn), .bar = bar->index};
+	return 0;
+}
+
+static void buffer_offer(struct vfio_buffer *vb)
+{
+	size_t nr = 0;
+
+	vb->peer.provider = vb->v->fn;
+	if (vb->iov.nr_ranges)
+		vb->offers[nr++] = (struct dma_buf_match){&dma_buf_type_iov, &iov_ops, &vb->window};
+	vb->offers[nr++] = (struct dma_buf_match){.type = &dma_buf_type_phys, .ops = &phys_ops};
+	vb->offers[nr++] = (struct dma_buf_match){&dma_buf_type_sgt, &dma_buf_sgt_of_layout, &vb->peer};
+	vb->buf->offers = vb->offers;
+	vb->buf->nr_offers = nr;
+}
+
 int vfio_buffer_create(struct vfio_device *v, const struct pci_bar *bar, const struct vfio_region_dma_range *ranges,
-		       size_t nr, int open_flags, struct file *holder, struct vfio_buffer **out)
+		       size_t nr, int open_flags, struct file *holder, bool iov, struct vfio_buffer **out)
 {
 	struct vfio_buffer *vb = calloc(1, sizeof(*vb) + nr * sizeof(vb->ranges[0]));
 	uint64_t size = 0;
@@ -138,16 +179,15 @@ int vfio_buffer_create(struct vfio_device *v, const struct pci_bar *bar, const s
 	list_init(&vb->client.node);
 	vb->list = (struct dma_buf_phys_list){.ranges = vb->ranges, .nr_ranges = nr, .provider = v->fn};
 	vb->v = v;
-	err = dma_buf_create(&buffer_ops, vb, size, open_flags, !holder, v->dma_bufs, &vb->buf);
+	err = iov && bar->shows ? buffer_describe_iov(vb, bar) : 0;
+	if (!err)
+		err = dma_buf_create(&buffer_ops, vb, size, open_flags, !holder, v->dma_bufs, &vb->buf);
 	if (err) {
+		free((void *)vb->iov.ranges);
 		free(vb);
 		return err;
 	}
-	vb->peer.provider = v->fn;
-	vb->offers[0] = (struct dma_buf_match){.type = &dma_buf_type_phys, .ops = &phys_ops};
-	vb->offers[1] = (struct dma_buf_match){&dma_buf_type_sgt, &dma_buf_sgt_of_layout, &vb->peer};
-	vb->buf->offers = vb->offers;
-	vb->buf->nr_offers = ARRAY_SIZE(vb->offers);
+	buffer_offer(vb);
 	vfio_device_get(v);
 	vb->holder = holder ? file_get(holder) : NULL;
 	*out = vb;
@@ -189,7 +229,7 @@ int vfio_buffer_publish(struct vfio_buffer *vb)
 	int err = 0;
 
 	mutex_lock(&gate->lock);
-	if (gate->reasons & (GATE_CLOSED | GATE_GONE)) {
+	if (gate->reasons & (GATE_CLOSED | GATE_GONE | GATE_ABSENT)) {
 		err = -ENODEV;
 	} else {
 		if (!pci_gate_is_open(gate))

@@ -245,6 +245,21 @@ static void map_ext_caps(struct vfio_config *c)
 	}
 }
 
+/*
+ * What a VF's registers do not say: its ids, and that its memory is on, which is for its PF to switch. A program may
+ * switch it off and on, and sees that; nothing else comes of it, as on Linux.
+ */
+static void map_vf(struct vfio_config *c, const struct pci_function *vf)
+{
+	uint32_t command = get_value(c, PCI_COMMAND, 2);
+
+	set_value(c, PCI_VENDOR_ID, pci_vendor_id(vf), 2);
+	set_value(c, PCI_DEVICE_ID, pci_device_id(vf), 2);
+	set_value(c, PCI_INTERRUPT_PIN, 0, 1);
+	set_bits(c, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MEMORY, UINT32_MAX, 2);
+	set_value(c, PCI_COMMAND, command | PCI_COMMAND_MEMORY, 2);
+}
+
 void vfio_config_map(struct vfio_device *v)
 {
 	struct vfio_config *c = &v->config;
@@ -254,6 +269,8 @@ void vfio_config_map(struct vfio_device *v)
 	memset(c->virt, 0, sizeof(c->virt));
 	memset(c->write, 0xff, sizeof(c->write));
 	map_header(c);
+	if (v->fn->physfn)
+		map_vf(c, v->fn);
 	map_caps(c);
 	if (v->fn->config_size > PCI_CONFIG_SIZE)
 		map_ext_caps(c);

@@ -121,7 +121,7 @@ long vfio_feature_dma_buf(struct vfio_open *o, struct task *t, uint32_t flags, u
 		err = ranges_check_bar(o->v, bar, ranges, get.nr_ranges);
 	if (!err)
 		err = vfio_buffer_create(o->v, bar, ranges, get.nr_ranges,
-					 (int)get.open_flags & (O_ACCMODE | O_NONBLOCK), NULL, &vb);
+					 (int)get.open_flags & (O_ACCMODE | O_NONBLOCK), NULL, t->next, &vb);
 	free(ranges);
 	return err ? err : buffer_install(vb, t, (int)get.open_flags);
 }

@@ -36,18 +36,22 @@ uint64_t vfio_region_size(const struct vfio_device *v, unsigned index)
 	return index < PCI_NR_BARS ? v->fn->bars[index].size : 0;
 }
 
-bool vfio_bar_mappable(const struct pci_bar *bar, uint64_t offset, uint64_t len)
+/* What a window shows changes under its gate. */
+bool vfio_bar_mappable(struct pci_bar *bar, uint64_t offset, uint64_t len)
 {
 	uint64_t end = offset + len, start = 0;
+	bool mappable = true;
 
+	mutex_lock(&bar->fn->gate.lock);
 	for (size_t i = 0; i < bar->nr_regions; i++) {
 		const struct phys_region *r = &bar->regions[i];
 
 		if (r->fd < 0 && start < end && offset < start + r->len)
-			return false;
+			mappable = false;
 		start += r->len;
 	}
-	return true;
+	mutex_unlock(&bar->fn->gate.lock);
+	return mappable;
 }
 
 void vfio_msix_table(const struct vfio_device *v, unsigned bar, uint64_t *start, uint64_t *end)
@@ -92,13 +96,14 @@ static void *caps_add(struct caps *caps, uint16_t id, uint32_t len)
 	return header;
 }
 
-/* The runs of mappable pages; with areas NULL only their number. */
-static uint32_t mappable_areas(const struct pci_bar *bar, struct vfio_region_sparse_mmap_area *areas)
+/* The runs of mappable pages, room of them at most; with areas NULL only their number. */
+static uint32_t mappable_areas(struct pci_bar *bar, struct vfio_region_sparse_mmap_area *areas, uint32_t room)
 {
 	uint64_t start = 0, run = 0;
 	uint32_t nr = 0;
 
-	for (size_t i = 0; i <= bar->nr_regions; i++) {
+	mutex_lock(&bar->fn->gate.lock);
+	for (size_t i = 0; i <= bar->nr_regions && nr < room; i++) {
 		bool mappable = i < bar->nr_regions && bar->regions[i].fd >= 0;
 
 		if (!mappable && run) {
@@ -110,10 +115,11 @@ static uint32_t mappable_areas(const struct pci_bar *bar, struct vfio_region_spa
 		if (i < bar->nr_regions)
 			start += bar->regions[i].len;
 	}
+	mutex_unlock(&bar->fn->gate.lock);
 	return nr;
 }
 
-static int bar_caps(const struct vfio_device *v, const struct pci_bar *bar, uint32_t nr_areas, struct caps *caps)
+static int bar_caps(const struct vfio_device *v, struct pci_bar *bar, uint32_t nr_areas, struct caps *caps)
 {
 	struct vfio_region_info_cap_sparse_mmap *sparse;
 	uint64_t start, end;
@@ -127,15 +133,14 @@ static int bar_caps(const struct vfio_device *v, const struct pci_bar *bar, uint
 			  (uint32_t)(sizeof(*sparse) + nr_areas * sizeof(sparse->areas[0])));
 	if (!sparse)
 		return -ENOMEM;
-	sparse->nr_areas = nr_areas;
-	mappable_areas(bar, sparse->areas);
+	sparse->nr_areas = mappable_areas(bar, sparse->areas, nr_areas);
 	return 0;
 }
 
 /* -EINVAL: there is no such region, as opposed to one of size 0. */
 static int region_describe(const struct vfio_device *v, struct vfio_region_info *info, struct caps *caps)
 {
-	const struct pci_bar *bar;
+	struct pci_bar *bar;
 	uint32_t nr_areas;
 
 	if (info->index >= VFIO_PCI_VGA_REGION_INDEX)
@@ -148,7 +153,7 @@ static int region_describe(const struct vfio_device *v, struct vfio_region_info 
 	if (!info->size || info->index >= PCI_NR_BARS)
 		return 0;
 	bar = &v->fn->bars[info->index];
-	nr_areas = mappable_areas(bar, NULL);
+	nr_areas = mappable_areas(bar, NULL, UINT32_MAX);
 	if (!nr_areas)
 		return 0;
 	info->flags |= VFIO_REGION_INFO_FLAG_MMAP;

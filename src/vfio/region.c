@@ -219,7 +219,7 @@ int64_t vfio_file_mmap(struct file *f, struct task *t, const struct mmap_request
 	addr = mmap_check(o->v, f, req, index, range.offset);
 	if (addr)
 		return addr;
-	addr = vfio_buffer_create(o->v, &o->v->fn->bars[index], &range, 1, 0, f, &vb);
+	addr = vfio_buffer_create(o->v, &o->v->fn->bars[index], &range, 1, 0, f, false, &vb);
 	if (addr)
 		return addr;
 	addr = vfio_buffer_publish(vb);

@@ -22,6 +22,7 @@
 #include "iommufd/iommufd.h"
 #include "pci/function.h"
 #include "pci/irq.h"
+#include "pci/sriov.h"
 #include "pci/topology.h"
 #include "vfio/vfio.h"
 
@@ -146,7 +147,7 @@ int vfio_copy_struct(struct task *t, void *dst, uaddr_t arg, size_t min_size, co
 /* The size of a region, 0 when it does not exist; regions are BARs, ROM, config space, VGA. */
 uint64_t vfio_region_size(const struct vfio_device *v, unsigned index);
 /* Is every page of [offset, offset + len) of a BAR mappable? */
-bool vfio_bar_mappable(const struct pci_bar *bar, uint64_t offset, uint64_t len);
+bool vfio_bar_mappable(struct pci_bar *bar, uint64_t offset, uint64_t len);
 /* The bytes of the MSI-X table when it lies in this BAR: [*start, *end). Empty otherwise. */
 void vfio_msix_table(const struct vfio_device *v, unsigned bar, uint64_t *start, uint64_t *end);
 ssize_t vfio_file_read(struct file *f, struct task *t, uaddr_t buf, size_t len, uint64_t *pos); /* region.c */
@@ -186,11 +187,11 @@ long vfio_feature_dma_buf_memattr(struct vfio_open *o, struct task *t, uint32_t 
 
 /*
  * A slice of a BAR, or several, as a buffer that the function's gate revokes: buffer.c. Behind an exported fd, or
- * (holder not NULL) behind one mmap, then it keeps that file alive.
+ * (holder not NULL) behind one mmap, then it keeps that file alive. iov: one of a VF's window is offered as that first.
  */
 struct vfio_buffer;
 int vfio_buffer_create(struct vfio_device *v, const struct pci_bar *bar, const struct vfio_region_dma_range *ranges,
-		       size_t nr, int open_flags, struct file *holder, struct vfio_buffer **out);
+		       size_t nr, int open_flags, struct file *holder, bool iov, struct vfio_buffer **out);
 struct dma_buf *vfio_buffer_dma_buf(struct vfio_buffer *vb);
 /* The other way; NULL: not one of this device. */
 struct vfio_buffer *vfio_buffer_of(struct dma_buf *b, const struct vfio_device *v);
