@@ -83,7 +83,7 @@ static bool is_packet_socket(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
 }
 
-void fd_close_inherited_sockets(int except)
+void fd_close_inherited_sockets(int except, int and_except)
 {
 	struct fd_table *table = atomic_load(&door.fds);
 	for (unsigned chunk = 0; chunk < FD_CHUNKS; chunk++) {
@@ -91,7 +91,8 @@ void fd_close_inherited_sockets(int except)
 			continue;
 		for (unsigned i = 0; i < FD_CHUNK_SIZE; i++) {
 			int fd = (int)(chunk * FD_CHUNK_SIZE + i);
-			if (fd != except && fd_table_peek(fd) == FD_INTERNAL && is_packet_socket(fd))
+			if (fd != except && fd != and_except && fd_table_peek(fd) == FD_INTERNAL &&
+			    is_packet_socket(fd))
 				fd_drop(fd);
 		}
 	}

@@ -139,8 +139,8 @@ void fd_unlend(int fd);
 /* Each live handle, under no lock; ends at the first answer that is not 0 and returns it. */
 int fd_for_each_live(int (*fn)(const struct fd_handle *h, void *arg), void *arg);
 bool fd_any_live(void);
-/* In a child: its copies of barter's own SOCK_SEQPACKET sockets (forward.h), all but one (-1: none), are in the way. */
-void fd_close_inherited_sockets(int except);
+/* In a child: its copies of barter's own SOCK_SEQPACKET sockets (forward.h), all but two (-1: none), are in the way. */
+void fd_close_inherited_sockets(int except, int and_except);
 /* Over fork(), so that a child finds the table whole. */
 void fd_table_fork_lock(void);
 void fd_table_fork_unlock(void);

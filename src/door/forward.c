@@ -4,12 +4,14 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "door/carrier.h"
 #include "door/fd_table.h"
 #include "door/forward_msg.h"
 #include "door/forward_socket.h"
+#include "door/mm_share.h"
 #include "door/path.h"
 #include "door/raw_syscall.h"
 
@@ -21,10 +23,16 @@ static struct forward {
 	 */
 	pthread_mutex_t lock;
 	struct forward_address owner;
-	int socket;   /* -1: none yet */
-	pid_t pid;    /* of the process that the connection is for */
-	int prepared; /* the connection of the child that is about to be forked; -1: none */
-} forward = {.lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP, .socket = -1, .prepared = -1};
+	int socket; /* -1: none yet */
+	pid_t pid;  /* of the process that the connection is for */
+	/* Of the child that is about to be forked; -1: none. */
+	int prepared, prepared_control;
+	int control; /* the service thread's (mm_share.h), valid as socket is; -1: none yet */
+} forward = {.lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP,
+	     .socket = -1,
+	     .prepared = -1,
+	     .prepared_control = -1,
+	     .control = -1};
 
 /* What stands in a child for a file that the owner made for it. */
 static const struct file_ops elsewhere_ops = {.name = "elsewhere"};
@@ -61,41 +69,118 @@ static int connect_locked(void)
 	return socket;
 }
 
+/* One of barter's own fds, or -errno. */
+static int request_control(int socket)
+{
+	struct forward_msg m = {.kind = FORWARD_CONTROL};
+	int fd = -1, rc = forward_send(socket, &m, -1);
+
+	if (!rc)
+		rc = forward_receive(socket, &m, &fd);
+	if (rc || fd < 0)
+		return rc ? rc : (int)m.result;
+	return fd_keep(fd);
+}
+
+static int inherit_one(unsigned slot, void *arg)
+{
+	const int *socket = arg;
+	struct forward_msg m = {.kind = FORWARD_INHERIT, .number = (int)slot};
+	int fd, rc = forward_send(*socket, &m, -1);
+
+	return rc ? rc : forward_receive(*socket, &m, &fd);
+}
+
+/*
+ * The owner learns on this connection what device memory a child has that is like us, and gives it a control
+ * connection. Nothing can be mapped in a child meanwhile, which takes our lock.
+ */
+static int declare_memory(struct mm *mm, int socket, int *control)
+{
+	if (!mm_holds_any())
+		return 0;
+	if (*control < 0)
+		*control = request_control(socket);
+	return *control < 0 ? *control : mm_for_each_held(mm, inherit_one, &socket);
+}
+
+/* The owner itself may map something after it was declared: then again. */
+static void fork_lock_memory(struct mm *mm)
+{
+	uint64_t declared, now;
+
+	for (;;) {
+		declared = mm_fork_lock(mm);
+		mm_fork_unlock(mm);
+		if (forward.prepared >= 0)
+			declare_memory(mm, forward.prepared, &forward.prepared_control);
+		fd_table_fork_lock();
+		now = mm_fork_lock(mm);
+		if (now == declared)
+			return;
+		mm_fork_unlock(mm);
+		fd_table_fork_unlock();
+	}
+}
+
 void forward_fork_prepare(void)
 {
+	struct mm *mm;
+
 	if (likely(!atomic_load(&door.fds)))
 		return;
+	mm = mm_here();
 	pthread_mutex_lock(&forward.lock);
-	forward.prepared = fd_any_live() ? connect_locked() : -1;
-	fd_table_fork_lock();
+	forward.prepared = fd_any_live() || mm_holds_any() ? connect_locked() : -1;
+	forward.prepared_control = -1;
+	if (mm)
+		fork_lock_memory(mm);
+	else
+		fd_table_fork_lock();
 	path_fork_lock();
+}
+
+static void fork_unlock(void)
+{
+	path_fork_unlock();
+	if (door.mm)
+		mm_fork_unlock(door.mm);
+	fd_table_fork_unlock();
 }
 
 void forward_fork_parent(void)
 {
 	if (likely(!atomic_load(&door.fds)))
 		return;
-	path_fork_unlock();
-	fd_table_fork_unlock();
+	fork_unlock();
 	if (forward.prepared >= 0)
 		fd_drop(forward.prepared);
-	forward.prepared = -1;
+	if (forward.prepared_control >= 0)
+		fd_drop(forward.prepared_control);
+	forward.prepared = forward.prepared_control = -1;
 	pthread_mutex_unlock(&forward.lock);
 }
 
 void forward_fork_child(void)
 {
+	struct forward_msg m = {.kind = FORWARD_BORN, .pid = getpid()};
+
 	if (likely(!atomic_load(&door.fds)))
 		return;
-	path_fork_unlock();
-	fd_table_fork_unlock();
+	fork_unlock();
 	/* With copies of the owner's ends open, nobody here would learn that it has gone. */
-	fd_close_inherited_sockets(forward.prepared);
+	fd_close_inherited_sockets(forward.prepared, forward.prepared_control);
 	forward.socket = forward.prepared;
-	forward.pid = getpid();
-	forward.prepared = -1;
+	forward.control = forward.prepared_control;
+	forward.pid = m.pid;
+	forward.prepared = forward.prepared_control = -1;
 	/* The holder was another thread, the parent's: a recursive lock does not let us unlock it. */
 	forward.lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+	if (forward.control < 0)
+		return;
+	forward_send(forward.socket, &m, -1);
+	if (mm_child_serve(mm_here(), forward.control))
+		forward.control = -1;
 }
 
 static int answer_reserve(int carrier, int flags)
@@ -107,6 +192,47 @@ static int answer_reserve(int carrier, int flags)
 	if (rc && carrier >= 0)
 		real.close(carrier);
 	return rc ? rc : carrier;
+}
+
+static int receive_extents_locked(struct mm_child_extent *extents, size_t nr)
+{
+	struct forward_msg m;
+	int rc = 0;
+
+	for (size_t i = 0; i < nr && !rc; i++) {
+		rc = forward_receive(forward.socket, &m, &extents[i].fd);
+		extents[i].offset = m.a[0];
+		extents[i].len = m.a[1];
+		extents[i].registers = m.a[2];
+	}
+	return rc;
+}
+
+/* The owner has made a mapping for us. */
+static int answer_place_locked(const struct forward_msg *place)
+{
+	struct mmap_request req = {place->a[0], place->a[1], (int)place->a[2], (int)place->a[3], 0};
+	size_t nr = place->a[4];
+	struct mm_child_extent *extents = calloc(nr, sizeof(*extents));
+	struct forward_msg m = {.kind = FORWARD_PLACED, .result = -ENOMEM};
+	struct list gone;
+	int rc = extents ? receive_extents_locked(extents, nr) : -ENOMEM;
+
+	if (rc) {
+		free(extents);
+		return rc;
+	}
+	list_init(&gone);
+	const struct mm_child_mapping what = {
+		(unsigned)place->number, place->flags, place->nr, nr, extents,
+	};
+
+	m.result = mm_child_place(mm_here(), &what, &req, &gone);
+	free(extents);
+	rc = forward_send(forward.socket, &m, -1);
+	/* Afterwards, for it says so on this connection. */
+	mm_release_gone(&gone);
+	return rc;
 }
 
 /* One request of the owner's. */
@@ -123,6 +249,8 @@ static int serve_locked(struct forward_msg *m, int fd)
 		fd_unprepare();
 		real.close(m->number);
 		return 0;
+	case FORWARD_PLACE:
+		return answer_place_locked(m);
 	default:
 		return -EPROTO;
 	}
@@ -141,16 +269,38 @@ static int exchange_locked(struct forward_msg *m)
 	return rc;
 }
 
+/* Makes the owner able to take away and give back what this process has of device memory. */
+static int control_locked(void)
+{
+	struct mm *mm = mm_here();
+	int control = -1, rc;
+
+	if (forward.control >= 0)
+		return 0;
+	rc = control = request_control(forward.socket);
+	if (control < 0)
+		return rc;
+	rc = declare_memory(mm, forward.socket, &control);
+	if (!rc)
+		rc = mm_child_serve(mm, control);
+	if (!rc)
+		forward.control = control;
+	return rc;
+}
+
 static int connection_locked(void)
 {
 	pid_t pid = getpid();
 
 	if (forward.pid == pid && forward.socket >= 0)
 		return 0;
-	fd_close_inherited_sockets(-1);
+	fd_close_inherited_sockets(-1, -1);
 	forward.socket = connect_locked();
+	forward.control = -1;
 	forward.pid = pid;
-	return forward.socket < 0 ? forward.socket : 0;
+	if (forward.socket < 0)
+		return forward.socket;
+	return mm_here() && mm_holds_any() ? control_locked() : 0;
 }
 
 static int64_t forward_exchange(struct forward_msg *m)
@@ -181,12 +331,51 @@ int64_t forward_open(const char *path, int flags)
 	return forward_exchange(&m);
 }
 
+static void forward_notice(const struct forward_msg *m)
+{
+	pthread_mutex_lock(&forward.lock);
+	if (forward.pid == getpid() && forward.socket >= 0)
+		forward_send(forward.socket, m, -1);
+	pthread_mutex_unlock(&forward.lock);
+}
+
 void forward_release(const struct fd_handle *h)
 {
 	struct forward_msg m = {.kind = FORWARD_RELEASE, .id = {h->dev, h->ino}};
 
+	forward_notice(&m);
+}
+
+void forward_unmapped(unsigned slot)
+{
+	struct forward_msg m = {.kind = FORWARD_UNMAPPED, .number = (int)slot};
+
+	forward_notice(&m);
+}
+
+int64_t forward_mmap(const struct fd_handle *h, const struct mmap_request *req)
+{
+	struct forward_msg m = {
+		.kind = FORWARD_MMAP,
+		.pid = getpid(),
+		.id = {h->dev, h->ino},
+		.a = {req->hint, req->len, (unsigned)req->prot, (unsigned)req->flags, req->offset},
+	};
+	int rc;
+
+	if (!mm_here())
+		return -ENODEV;
 	pthread_mutex_lock(&forward.lock);
-	if (forward.pid == getpid() && forward.socket >= 0)
-		forward_send(forward.socket, &m, -1);
+	rc = connection_locked();
+	if (!rc)
+		rc = control_locked();
 	pthread_mutex_unlock(&forward.lock);
+	return rc ? -ENOMEM : forward_exchange(&m);
+}
+
+int forward_store(unsigned slot, uint64_t offset, uint64_t value, unsigned len)
+{
+	struct forward_msg m = {.kind = FORWARD_STORE, .number = (int)slot, .a = {offset, value, len}};
+
+	return (int)forward_exchange(&m);
 }

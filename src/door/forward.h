@@ -17,6 +17,8 @@
 #ifndef BARTER_DOOR_FORWARD_H
 #define BARTER_DOOR_FORWARD_H
 
+#include <sys/types.h>
+
 #include "base/types.h"
 
 struct fd_handle;
@@ -35,5 +37,13 @@ int64_t forward_call(const struct fd_handle *h, long nr, const unsigned long a[6
 int64_t forward_open(const char *path, int flags);
 /* In a child: nothing of its own leads to h any more. */
 void forward_release(const struct fd_handle *h);
+
+/* In a child: mmap(2) of h; the address or -errno. */
+struct mmap_request;
+int64_t forward_mmap(const struct fd_handle *h, const struct mmap_request *req);
+/* In a child: its store to mapped registers. 0; -EAGAIN: they are zapped by now; any other: it cannot be done. */
+int forward_store(unsigned slot, uint64_t offset, uint64_t value, unsigned len);
+/* In a child: it has no part of this mapping any more. */
+void forward_unmapped(unsigned slot);
 
 #endif

@@ -15,11 +15,23 @@ enum forward_kind {
 	FORWARD_CALL,	   /* pid, id, nr, a; answered by RESULT, after any number of the owner's requests */
 	FORWARD_OPEN,	   /* pid, a: path (absolute, without links), flags; answered as a call */
 	FORWARD_RESERVED,  /* number, or -errno */
+	/* Device memory (mm_share.h); a slot is in number. */
+	FORWARD_CONTROL,  /* answered by RESULT with an fd: the child's end of its control connection */
+	FORWARD_INHERIT,  /* slot: the child has it mapped, too; answered by RESULT */
+	FORWARD_UNMAPPED, /* slot: it has it no more; no answer */
+	FORWARD_BORN,	  /* pid: the child's own; no answer */
+	FORWARD_MMAP,	  /* pid, id, a: hint, length, protection, flags, offset; answered as a call */
+	FORWARD_STORE,	  /* slot, a: offset in the mapping, value, length; answered by RESULT */
+	FORWARD_PLACED,	  /* result: the address or -errno */
 	/* Owner to child. */
 	FORWARD_RESERVE, /* with an fd, a carrier: give it a number; flags: O_CLOEXEC; answered by RESERVED */
 	FORWARD_PUBLISH, /* number, id: it leads to that file; no answer */
 	FORWARD_CANCEL,	 /* number: close it; no answer */
-	FORWARD_RESULT,	 /* result */
+	/* slot, a: hint, length, protection, flags, extents; flags: denied protection; nr: private; answered by PLACED
+	 */
+	FORWARD_PLACE,
+	FORWARD_EXTENT, /* a: offset, length, registers; with an fd, unless it is the previous one's */
+	FORWARD_RESULT, /* result */
 };
 
 struct forward_msg {

@@ -113,17 +113,61 @@ static int64_t answer_open(struct forward_child *c, const struct forward_msg *m)
 	return result == DOOR_NOT_OURS ? -ENOENT : result;
 }
 
+static int64_t answer_mmap(struct forward_child *c, const struct forward_msg *m)
+{
+	struct claim *claim = claim_find(c, m->id);
+	struct mmap_request req = {m->a[0], m->a[1], (int)m->a[2], (int)m->a[3], m->a[4]};
+	int rc = claim ? forward_child_identify(c, m->pid) : -EIO;
+
+	return rc ? rc : mm_mmap_file(&c->task, claim->handle->file, &req);
+}
+
+static int answer_control(struct forward_child *c, struct forward_msg *m)
+{
+	int fd = mm_peer_connect(&c->peer), rc;
+
+	m->kind = FORWARD_RESULT;
+	m->result = MIN(fd, 0);
+	rc = forward_send(c->socket, m, fd);
+	if (fd >= 0)
+		real.close(fd);
+	return rc;
+}
+
+/* What a child says and waits for no answer to. False: it is something else. */
+static bool take_notice(struct forward_child *c, const struct forward_msg *m)
+{
+	struct claim *claim;
+
+	switch (m->kind) {
+	case FORWARD_RELEASE:
+		claim = claim_find(c, m->id);
+		if (claim)
+			claim_drop(claim);
+		return true;
+	case FORWARD_UNMAPPED:
+		mm_peer_let_go(&c->peer, (unsigned)m->number);
+		return true;
+	case FORWARD_BORN:
+		forward_child_identify(c, m->pid);
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* One message. -errno: the connection is at an end. */
 static int serve(struct forward_child *c)
 {
 	struct forward_msg m;
 	int fd, rc = forward_receive(c->socket, &m, &fd);
-	struct claim *claim;
 
 	if (rc)
 		return rc;
 	if (fd >= 0)
 		real.close(fd);
+	if (take_notice(c, &m))
+		return 0;
 	switch (m.kind) {
 	case FORWARD_CLAIM:
 		m.result = answer_claim(c, m.id);
@@ -134,11 +178,17 @@ static int serve(struct forward_child *c)
 	case FORWARD_OPEN:
 		m.result = answer_open(c, &m);
 		break;
-	case FORWARD_RELEASE:
-		claim = claim_find(c, m.id);
-		if (claim)
-			claim_drop(claim);
-		return 0;
+	case FORWARD_MMAP:
+		m.result = answer_mmap(c, &m);
+		break;
+	case FORWARD_CONTROL:
+		return answer_control(c, &m);
+	case FORWARD_INHERIT:
+		m.result = mm_peer_hold(&c->peer, (unsigned)m.number);
+		break;
+	case FORWARD_STORE:
+		m.result = mm_peer_store(&c->peer, (unsigned)m.number, m.a[0], m.a[1], (unsigned)m.a[2]);
+		break;
 	default:
 		return -EPROTO;
 	}
@@ -157,6 +207,7 @@ static void child_end(const struct forward_service *s, struct forward_child *c)
 	fd_drop(c->socket);
 	if (c->pidfd >= 0)
 		fd_drop(c->pidfd);
+	mm_peer_end(&c->peer);
 	list_for_each_safe (claim, next, &c->claims, node)
 		claim_drop(claim);
 }

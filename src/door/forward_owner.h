@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "door/fd_table.h"
+#include "door/mm_share.h"
 #include "file/task.h"
 
 /*
@@ -13,8 +14,9 @@
  */
 struct forward_child {
 	struct task task;
-	pid_t pid; /* 0 until the first call */
+	pid_t pid; /* 0 until it has said */
 	int pidfd;
+	struct mm_peer peer;
 	_Atomic bool gone; /* the connection has ended, the process number may be another's by now */
 	int socket;
 	int reserved; /* the carrier of an fd that is reserved, not published */

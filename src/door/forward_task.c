@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A child as a task: its memory through process_vm_readv/writev, its fds through pidfd_getfd, new fds by asking it. It
- * has no address space for device memory here (mmap answers ENODEV), and its pinned memory is reached where the child
- * has it now: what it unmaps is gone for devices, too (docs/limitations.md).
+ * A child as a task: its memory through process_vm_readv/writev, its fds through pidfd_getfd, new fds and mappings of
+ * device memory by asking it. Its pinned memory is reached where the child has it now: what it unmaps is gone for
+ * devices, too (docs/limitations.md).
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -188,18 +188,70 @@ static int child_protected_access(struct task *t, char *host, void *buf, size_t 
 	return child_access(of(t), buf, (uaddr_t)host, len, write);
 }
 
-/* No mapping of the child is ever placed, so the other three find nothing to do. */
+static int send_extents(const struct forward_child *c, const struct cpu_mapping *m)
+{
+	int previous = -1, rc = 0;
+
+	for (size_t i = 0; i < m->nr_extents && !rc; i++) {
+		const struct cpu_extent *e = &m->extents[i];
+		struct forward_msg msg = {
+			.kind = FORWARD_EXTENT,
+			.a = {e->region->fd_offset + e->region_offset, e->len, e->region->kind == PHYS_REGISTERS},
+		};
+
+		rc = forward_send(c->socket, &msg, e->region->fd == previous ? -1 : e->region->fd);
+		previous = e->region->fd;
+	}
+	return rc;
+}
+
+static int64_t ask_to_place(const struct forward_child *c, const struct mm_placed *placed, uaddr_t hint, uint64_t len,
+			    int prot, int flags)
+{
+	struct forward_msg m = {
+		.kind = FORWARD_PLACE,
+		.number = (int)placed->slot,
+		.flags = placed->m->denied_prot,
+		.nr = placed->m->private_,
+		.a = {hint, len, (unsigned)prot, (unsigned)flags, placed->m->nr_extents},
+	};
+	int fd, rc = forward_send(c->socket, &m, -1);
+
+	if (!rc)
+		rc = send_extents(c, placed->m);
+	if (!rc)
+		rc = forward_receive(c->socket, &m, &fd);
+	if (rc)
+		return rc;
+	return m.kind == FORWARD_PLACED ? m.result : -EPROTO;
+}
+
+/* In the child's address space. The child holds it from before it learns of it, so that no revocation is missed. */
 static int64_t child_mm_place(struct task *t, struct cpu_mapping *m, uaddr_t hint, uint64_t len, int prot, int flags)
 {
-	return -ENODEV;
-}
+	struct forward_child *c = of(t);
+	struct mm *mm = mm_get();
+	struct mm_placed *placed = mm ? mm_placed_create(m) : NULL;
+	int64_t at;
 
-static void child_mm_nothing(struct task *t, struct cpu_mapping *m)
-{
-}
-
-static void child_mm_retrap(struct task *t, struct cpu_mapping *m, uint64_t offset, uint64_t len)
-{
+	if (!placed)
+		return -ENOMEM;
+	mutex_lock(&mm->lock);
+	m->task_private = placed;
+	at = mm_slot_take_locked(mm, placed);
+	if (!at && mm_peer_hold_locked(&c->peer, placed)) {
+		at = -ENOMEM;
+		mm_slot_drop_locked(mm, placed);
+	}
+	mutex_unlock(&mm->lock);
+	if (at) {
+		free(placed);
+		return at;
+	}
+	at = ask_to_place(c, placed, hint, len, prot, flags);
+	if (at < 0)
+		mm_peer_cancel(&c->peer, placed);
+	return at;
 }
 
 static const struct task_ops child_task_ops = {
@@ -221,9 +273,9 @@ static const struct task_ops child_task_ops = {
 	.unpin = child_unpin,
 	.protected_access = child_protected_access,
 	.mm_place = child_mm_place,
-	.mm_zap = child_mm_nothing,
-	.mm_restore = child_mm_nothing,
-	.mm_retrap = child_mm_retrap,
+	.mm_zap = task_mm_zap,
+	.mm_restore = task_mm_restore,
+	.mm_retrap = task_mm_retrap,
 };
 
 struct forward_child *forward_child_create(int socket)
@@ -236,6 +288,7 @@ struct forward_child *forward_child_create(int socket)
 	c->pidfd = -1;
 	c->socket = socket;
 	list_init(&c->claims);
+	mm_peer_init(&c->peer);
 	return c;
 }
 
@@ -252,5 +305,6 @@ int forward_child_identify(struct forward_child *c, pid_t pid)
 		return pidfd;
 	c->pidfd = fd_keep(pidfd);
 	c->pid = pid;
+	c->peer.pid = pid;
 	return 0;
 }

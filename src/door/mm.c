@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "door/fd_table.h"
+#include "door/mm_share.h"
 #include "door/raw_syscall.h"
 
 static const struct lock_class mm_lock_class = {.name = "address space", .rank = LOCK_RANK_ADDRESS_SPACE};
@@ -20,7 +21,10 @@ static struct mm *mm_create(void)
 	if (!mm)
 		return NULL;
 	mutex_init(&mm->lock, &mm_lock_class);
-	mm->empty_fd = memfd_create("barter-empty", MFD_CLOEXEC);
+	list_init(&mm->placed);
+	mm->pid = getpid();
+	mm->shared = mm_shared_create();
+	mm->empty_fd = mm->shared ? memfd_create("barter-empty", MFD_CLOEXEC) : -1;
 	mm->low = UINT64_MAX;
 	mm->mem_fd = -1;
 	mm->maps_fd = -1;
@@ -28,6 +32,7 @@ static struct mm *mm_create(void)
 		mm->empty_fd = fd_keep(mm->empty_fd);
 		return mm;
 	}
+	mm_shared_destroy(mm->shared);
 	free(mm);
 	return NULL;
 }
@@ -45,6 +50,15 @@ struct mm *mm_get(void)
 		atomic_store_explicit(&door.mm, mm, memory_order_release);
 	}
 	pthread_mutex_unlock(&door.build_lock);
+	return mm;
+}
+
+struct mm *mm_here(void)
+{
+	struct mm *mm = atomic_load_explicit(&door.mm, memory_order_acquire);
+
+	if (unlikely(door_is_forked()) && mm && mm->pid != getpid())
+		mm_child_adopt(mm);
 	return mm;
 }
 
@@ -173,8 +187,7 @@ void mm_forget_locked(struct mm *mm, size_t first, size_t end_index, struct list
 		struct mm_placed *placed = part->placed;
 
 		list_del(&part->node);
-		if (list_empty(&placed->parts))
-			list_add_tail(gone, &placed->gone);
+		mm_placed_check_gone_locked(placed, gone);
 		free(part);
 	}
 	memmove(&mm->parts[first], &mm->parts[end_index], (mm->nr_parts - end_index) * sizeof(mm->parts[0]));
@@ -186,12 +199,18 @@ void mm_release_gone(struct list *gone)
 	struct mm_placed *placed, *next;
 
 	list_for_each_safe (placed, next, gone, gone) {
-		list_del(&placed->gone);
 		/* No store begins any more; those on their way end soon, and must not release anything in a handler. */
 		while (atomic_load_explicit(&placed->traps, memory_order_acquire))
 			sched_yield();
+		if (door_is_forked()) {
+			mm_child_release(placed);
+			continue;
+		}
 		/* Until this runs the owner may still zap or restore the mapping, which then finds no parts. */
 		placed->m->ops->released(placed->m);
+		mutex_lock(&door.mm->lock);
+		mm_slot_drop_locked(door.mm, placed);
+		mutex_unlock(&door.mm->lock);
 		free(placed);
 	}
 }
@@ -214,7 +233,7 @@ static int real_prot(const struct phys_region *r, uint64_t offset, int prot)
 {
 	if (r->fd < 0)
 		return PROT_NONE;
-	if (r->kind == PHYS_REGISTERS && !phys_is_polled(r, offset))
+	if (r->kind == PHYS_REGISTERS && !mm_is_polled(r, offset))
 		return prot & ~PROT_WRITE;
 	return prot;
 }
@@ -272,10 +291,37 @@ static int protect_run(const struct mm_part *part, const struct phys_region *r, 
 
 int mm_part_map_locked(struct mm *mm, const struct mm_part *part)
 {
+	int err;
+
 	mutex_assert_held(&mm->lock);
 	if (part->placed->m->zapped)
-		return map_over(part->start, part->len, part->prot, false, mm->empty_fd, 0);
-	return for_each_run(part, part->offset, part->len, map_run);
+		err = map_over(part->start, part->len, part->prot, false, mm->empty_fd, 0);
+	else
+		err = for_each_run(part, part->offset, part->len, map_run);
+	if (part->no_fork)
+		real.madvise((void *)part->start, part->len, MADV_DONTFORK);
+	return err;
+}
+
+/* Nobody can be told that the kernel is out of memory: then the memory stays away, in the one way that needs none. */
+void mm_placed_show_locked(struct mm *mm, struct mm_placed *placed)
+{
+	struct mm_part *part;
+
+	list_for_each (part, &placed->parts, node)
+		if (mm_part_map_locked(mm, part) && placed->m->zapped &&
+		    real.mprotect((void *)part->start, part->len, PROT_NONE))
+			abort();
+}
+
+const struct cpu_extent *mm_extent_at(const struct cpu_mapping *m, uint64_t offset, uint64_t *in_extent)
+{
+	size_t i = 0;
+
+	while (offset >= m->extents[i].len)
+		offset -= m->extents[i++].len;
+	*in_extent = offset;
+	return &m->extents[i];
 }
 
 void mm_part_protect_locked(const struct mm_part *part, uint64_t offset, uint64_t len)

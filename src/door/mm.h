@@ -21,12 +21,16 @@
 #include "door/door.h"
 #include "memory/phys.h"
 
-/* A mapping that mm_place() has put somewhere. */
+/* A mapping that mm_place() has put somewhere: here, or in a child (mm_share.h). */
 struct mm_placed {
 	struct cpu_mapping *m;
 	atomic_int traps;  /* stores at work, begun under the lock; whoever takes the mapping away waits for them */
 	struct list parts; /* in no order */
 	struct list gone;  /* on the list of mappings to be released once the lock is dropped */
+	unsigned slot;	   /* its number among owner and children */
+	struct list holders;
+	struct list node; /* mm->placed */
+	bool made_here;	  /* in a child: it is the child's own, not a copy of its parent's */
 };
 
 struct mm_part {
@@ -35,6 +39,7 @@ struct mm_part {
 	struct mm_placed *placed;
 	uint64_t offset; /* in the mapping */
 	int prot;	 /* as the program wants it */
+	bool no_fork;	 /* MADV_DONTFORK */
 	struct list node;
 };
 
@@ -44,14 +49,20 @@ struct mm {
 	size_t nr_parts, capacity;
 	int empty_fd; /* a shared file without a byte: what zapped memory is mapped to */
 	struct pins *pins;
-	_Atomic int mem_fd;  /* /proc/self/mem, opened when the first pinned memory is protected; -1 before */
-	_Atomic int maps_fd; /* /proc/self/maps, opened when the first long range is pinned; -1 before */
+	struct list placed;
+	struct mm_shared *shared; /* what children read; immutable */
+	uint64_t nr_placed;	  /* ever */
+	pid_t pid;		  /* whose address space this is; a child that has not looked at it yet has a copy */
+	_Atomic int mem_fd;	  /* /proc/self/mem, opened when the first pinned memory is protected; -1 before */
+	_Atomic int maps_fd;	  /* /proc/self/maps, opened when the first long range is pinned; -1 before */
 	/* Everything of ours is within [low, high). They only grow. Read without the lock. */
 	_Atomic uaddr_t low, high;
 };
 
 /* The address space, made at first use; NULL when out of memory. */
 struct mm *mm_get(void);
+/* The same, or NULL when nothing of ours was ever in it. In a child its copy has become its own. */
+struct mm *mm_here(void);
 
 /* May [start, start + len) hold anything of ours? */
 static inline bool mm_concerns(uaddr_t start, uint64_t len)
@@ -76,7 +87,7 @@ struct mm_part *mm_part_at_locked(const struct mm *mm, uaddr_t addr);
 bool mm_has_parts_locked(const struct mm *mm, uaddr_t start, uaddr_t end);
 /* Cuts parts so that none crosses start or end; *first and *end_index are those inside. -ENOMEM changes nothing. */
 int mm_isolate_locked(struct mm *mm, uaddr_t start, uaddr_t end, size_t *first, size_t *end_index);
-/* Forgets the parts inside an isolated range; mappings without parts go on the list. */
+/* Forgets the parts inside an isolated range; mappings that nobody has any more go on the list. */
 void mm_forget_locked(struct mm *mm, size_t first, size_t end_index, struct list *gone);
 /* Adds a part. -ENOMEM. */
 int mm_add_part_locked(struct mm *mm, struct mm_placed *placed, uaddr_t start, uint64_t offset, uint64_t len, int prot);
@@ -84,9 +95,27 @@ int mm_add_part_locked(struct mm *mm, struct mm_placed *placed, uaddr_t start, u
 int mm_part_map_locked(struct mm *mm, const struct mm_part *part);
 /* Sets the real protection of [offset, offset + len) of the mapping as far as this part shows it. */
 void mm_part_protect_locked(const struct mm_part *part, uint64_t offset, uint64_t len);
+/* Brings the parts in line with m->zapped. */
+void mm_placed_show_locked(struct mm *mm, struct mm_placed *placed);
+/* NULL: out of memory. */
+struct mm_placed *mm_placed_create(struct cpu_mapping *m);
+/* As mmap(2): the address or -errno. Registers among it need trap_prepare() first. */
+int64_t mm_place_locked(struct mm *mm, struct mm_placed *placed, uaddr_t hint, uint64_t len, int prot, int flags,
+			struct list *gone);
+bool mm_has_registers(const struct cpu_mapping *m);
+/* The piece of the mapping that holds offset, and where in it. */
+const struct cpu_extent *mm_extent_at(const struct cpu_mapping *m, uint64_t offset, uint64_t *in_extent);
+/* Do stores to this page go to memory? In a child, which does not hear of changes, they never do. */
+static inline bool mm_is_polled(const struct phys_region *r, uint64_t offset)
+{
+	return !door_is_forked() && phys_is_polled(r, offset);
+}
 
 /* Without the lock. */
 void mm_release_gone(struct list *gone);
+/* The file's part of mmap(2), for any task. */
+struct mmap_request;
+int64_t mm_mmap_file(struct task *t, struct file *f, struct mmap_request *req);
 
 /*
  * System calls. Each does all of the call when it concerns something of ours: result or -errno; DOOR_NOT_OURS: the

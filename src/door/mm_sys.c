@@ -9,10 +9,11 @@
 #include <sys/shm.h>
 #include <sys/syscall.h>
 
+#include "door/fd_table.h"
+#include "door/forward.h"
 #include "door/mm.h"
 #include "door/pin.h"
 #include "door/signals.h"
-#include "door/task_fd.h"
 #include "file/file.h"
 
 #ifndef MAP_SHARED_VALIDATE
@@ -55,7 +56,7 @@ static int check_access(const struct file *f, const struct mmap_request *req)
 	return f->ops->noexec && (req->prot & PROT_EXEC) ? -EPERM : 0;
 }
 
-static int64_t mmap_file(struct file *f, struct mmap_request *req)
+int64_t mm_mmap_file(struct task *t, struct file *f, struct mmap_request *req)
 {
 	int err = f->open_flags & O_PATH ? -EBADF : check_range(req);
 
@@ -67,7 +68,12 @@ static int64_t mmap_file(struct file *f, struct mmap_request *req)
 		return err;
 	if (!f->ops->mmap)
 		return -ENODEV;
-	return f->ops->mmap(f, door_task(), req);
+	return f->ops->mmap(f, t, req);
+}
+
+static int64_t mmap_handle(struct fd_handle *h, struct mmap_request *req)
+{
+	return door_is_forked() ? forward_mmap(h, req) : mm_mmap_file(door_task(), h->file, req);
 }
 
 /* What takes a range of the program away once it is known to be allowed: pins go aside, then the kernel does it. */
@@ -80,7 +86,7 @@ struct removal {
 
 static int64_t remove_range(const struct removal *r)
 {
-	struct mm *mm = door.mm;
+	struct mm *mm = mm_here();
 	size_t first, end_index;
 	struct list gone;
 	int64_t result;
@@ -117,7 +123,7 @@ static int64_t perform_mmap(const struct removal *r)
 
 int64_t mm_sys_mmap(uaddr_t addr, uint64_t len, int prot, int flags, int fd, uint64_t offset)
 {
-	struct file *f = NULL;
+	struct fd_handle *h;
 	int64_t result;
 
 	if (!(flags & MAP_ANONYMOUS) && atomic_load_explicit(&door.fds, memory_order_acquire)) {
@@ -126,17 +132,16 @@ int64_t mm_sys_mmap(uaddr_t addr, uint64_t len, int prot, int flags, int fd, uin
 		if (!is_aligned(offset, BARTER_PAGE_SIZE))
 			return -EINVAL;
 		door_enter();
-		f = task_file_get(door_task(), fd);
-		if (f) {
-			result = door_is_forked() ? -ENODEV : len ? mmap_file(f, &req) : -EINVAL;
-			file_put(f);
-		}
+		h = fd_adopt(fd);
+		result = !h ? DOOR_NOT_OURS : len ? mmap_handle(h, &req) : -EINVAL;
+		if (h)
+			fd_handle_put(h);
 		door_leave();
-		if (f)
+		if (h)
 			return result;
 	}
 	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == MAP_FIXED && is_aligned(addr, BARTER_PAGE_SIZE) &&
-	    mm_concerns(addr, align_up(len, BARTER_PAGE_SIZE)) && !door_is_forked()) {
+	    mm_concerns(addr, align_up(len, BARTER_PAGE_SIZE))) {
 		struct mmap_args args = {prot, flags, fd, offset};
 		struct removal r = {addr, align_up(len, BARTER_PAGE_SIZE), perform_mmap, &args};
 
@@ -162,7 +167,7 @@ int64_t mm_sys_munmap(uaddr_t addr, uint64_t len)
 {
 	struct removal r = {.start = addr, .len = align_up(len, BARTER_PAGE_SIZE), .perform = perform_munmap};
 
-	if (!is_range(addr, len) || !mm_concerns(addr, r.len) || door_is_forked())
+	if (!is_range(addr, len) || !mm_concerns(addr, r.len))
 		return DOOR_NOT_OURS;
 	return remove_range(&r);
 }
@@ -186,7 +191,7 @@ int64_t mm_sys_shmat(int id, uaddr_t addr, int flags)
 	struct shmid_ds ds;
 
 	/* Only SHM_REMAP takes anything away. */
-	if (!(flags & SHM_REMAP) || !addr || !door.mm || door_is_forked() || shmctl(id, IPC_STAT, &ds))
+	if (!(flags & SHM_REMAP) || !addr || !door.mm || shmctl(id, IPC_STAT, &ds))
 		return DOOR_NOT_OURS;
 	r.start = flags & SHM_RND ? align_down(addr, BARTER_PAGE_SIZE) : addr;
 	r.len = align_up(ds.shm_segsz, BARTER_PAGE_SIZE);
@@ -220,9 +225,9 @@ int64_t mm_call(long nr, const unsigned long a[6])
 void mm_break_shrinks(uaddr_t end, uaddr_t current)
 {
 	uaddr_t start = align_up(end, BARTER_PAGE_SIZE);
-	struct mm *mm = door.mm;
+	struct mm *mm = mm_here();
 
-	if (start >= current || !mm_concerns(start, current - start) || door_is_forked())
+	if (start >= current || !mm_concerns(start, current - start))
 		return;
 	door_enter();
 	mutex_lock(&mm->lock);

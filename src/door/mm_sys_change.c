@@ -70,6 +70,7 @@ static int64_t move_part_locked(struct mm *mm, const struct mremap_args *a, stru
 	if (err)
 		return err;
 	i = mm_find_locked(mm, a->new_addr);
+	mm->parts[i]->no_fork = copy.no_fork;
 	err = mm_part_map_locked(mm, mm->parts[i]);
 	if (!err)
 		err = drop_range_locked(mm, a->old, a->old_len, gone);
@@ -134,11 +135,11 @@ int64_t mm_sys_mremap(uaddr_t old, uint64_t old_len, uint64_t new_len, int flags
 {
 	struct mremap_args a = {old, align_up(old_len, BARTER_PAGE_SIZE), align_up(new_len, BARTER_PAGE_SIZE), flags,
 				flags & MREMAP_FIXED ? new_addr : 0};
-	struct mm *mm = door.mm;
+	struct mm *mm = mm_here();
 	struct list gone;
 	int64_t result = DOOR_NOT_OURS;
 
-	if (!mm || !is_aligned(old, BARTER_PAGE_SIZE) || door_is_forked() ||
+	if (!mm || !is_aligned(old, BARTER_PAGE_SIZE) ||
 	    !(mm_concerns(old, MAX(a.old_len, 1ull)) || (a.new_addr && mm_concerns(a.new_addr, a.new_len))))
 		return DOOR_NOT_OURS;
 	list_init(&gone);
@@ -190,11 +191,11 @@ static int protect_locked(struct mm *mm, uaddr_t start, uaddr_t end, int prot, i
 int64_t mm_sys_mprotect(uaddr_t addr, uint64_t len, int prot, int key)
 {
 	uaddr_t end = addr + align_up(len, BARTER_PAGE_SIZE);
-	struct mm *mm = door.mm;
+	struct mm *mm = mm_here();
 	int err;
 
 	if (!is_aligned(addr, BARTER_PAGE_SIZE) || end <= addr || !mm_concerns(addr, end - addr) ||
-	    (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)) || door_is_forked())
+	    (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC)))
 		return DOOR_NOT_OURS;
 	door_enter();
 	mutex_lock(&mm->lock);
@@ -230,6 +231,19 @@ static int advise_device(int advice)
 	}
 }
 
+/* Kept in mind, for what is mapped there changes. What is not ours in the range is the kernel's to mark. */
+static int64_t keep_from_children_locked(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	size_t first, end_index;
+	int err = mm_isolate_locked(mm, start, end, &first, &end_index);
+
+	if (err)
+		return err;
+	for (size_t i = first; i < end_index; i++)
+		mm->parts[i]->no_fork = true;
+	return DOOR_NOT_OURS;
+}
+
 static bool drops_pages(int advice)
 {
 	return advice == MADV_DONTNEED || advice == MADV_FREE || advice == 24 /* MADV_DONTNEED_LOCKED */;
@@ -238,19 +252,17 @@ static bool drops_pages(int advice)
 int64_t mm_sys_madvise(uaddr_t addr, uint64_t len, int advice)
 {
 	uint64_t aligned = align_up(len, BARTER_PAGE_SIZE);
-	struct mm *mm = door.mm;
+	struct mm *mm = mm_here();
 	int64_t result = DOOR_NOT_OURS;
 	int answer;
 
-	if (!is_aligned(addr, BARTER_PAGE_SIZE) || !aligned || addr + aligned <= addr || !mm_concerns(addr, aligned) ||
-	    door_is_forked())
+	if (!is_aligned(addr, BARTER_PAGE_SIZE) || !aligned || addr + aligned <= addr || !mm_concerns(addr, aligned))
 		return DOOR_NOT_OURS;
 	door_enter();
 	mutex_lock(&mm->lock);
 	if (mm_has_parts_locked(mm, addr, addr + aligned)) {
 		answer = advise_device(advice);
-		if (answer <= 0)
-			result = answer;
+		result = answer <= 0 ? answer : keep_from_children_locked(mm, addr, addr + aligned);
 	} else if (drops_pages(advice)) {
 		answer = pin_evict_locked(mm, addr, aligned, PIN_EVICT_EMPTY);
 		if (answer)
@@ -267,10 +279,10 @@ int64_t mm_sys_madvise(uaddr_t addr, uint64_t len, int advice)
 int64_t mm_sys_mlock(uaddr_t addr, uint64_t len, int (*real_lock)(uaddr_t start, uint64_t len, int flags), int flags)
 {
 	uaddr_t start = align_down(addr, BARTER_PAGE_SIZE), end = align_up(addr + len, BARTER_PAGE_SIZE), at = start;
-	struct mm *mm = door.mm;
+	struct mm *mm = mm_here();
 	int err = 0;
 
-	if (end <= start || !mm_concerns(start, end - start) || door_is_forked())
+	if (end <= start || !mm_concerns(start, end - start))
 		return DOOR_NOT_OURS;
 	door_enter();
 	mutex_lock(&mm->lock);

@@ -6,6 +6,7 @@
 
 #include "base/trace.h"
 #include "door/mm.h"
+#include "door/mm_share.h"
 #include "door/pin.h"
 #include "door/signals.h"
 #include "door/task_mm.h"
@@ -13,9 +14,9 @@
 
 #define FIXED_FLAGS (MAP_FIXED | MAP_FIXED_NOREPLACE)
 
-static struct mm_placed *placed_create(struct cpu_mapping *m)
+struct mm_placed *mm_placed_create(struct cpu_mapping *m)
 {
-	struct mm_placed *placed = malloc(sizeof(*placed));
+	struct mm_placed *placed = calloc(1, sizeof(*placed));
 
 	if (!placed)
 		return NULL;
@@ -23,6 +24,8 @@ static struct mm_placed *placed_create(struct cpu_mapping *m)
 	atomic_init(&placed->traps, 0);
 	list_init(&placed->parts);
 	list_init(&placed->gone);
+	list_init(&placed->holders);
+	list_init(&placed->node);
 	return placed;
 }
 
@@ -50,8 +53,8 @@ static int64_t reserve_range_locked(struct mm *mm, uaddr_t hint, uint64_t len, i
 	return (int64_t)(uaddr_t)at;
 }
 
-static int64_t place_locked(struct mm *mm, struct mm_placed *placed, uaddr_t hint, uint64_t len, int prot, int flags,
-			    struct list *gone)
+int64_t mm_place_locked(struct mm *mm, struct mm_placed *placed, uaddr_t hint, uint64_t len, int prot, int flags,
+			struct list *gone)
 {
 	int64_t at = reserve_range_locked(mm, hint, len, flags, gone);
 	int err;
@@ -79,7 +82,7 @@ unmap:
 	return err;
 }
 
-static bool has_registers(const struct cpu_mapping *m)
+bool mm_has_registers(const struct cpu_mapping *m)
 {
 	for (size_t i = 0; i < m->nr_extents; i++)
 		if (m->extents[i].region->kind == PHYS_REGISTERS)
@@ -90,21 +93,26 @@ static bool has_registers(const struct cpu_mapping *m)
 int64_t task_mm_place(struct task *t, struct cpu_mapping *m, uaddr_t hint, uint64_t len, int prot, int flags)
 {
 	struct mm *mm = mm_get();
-	struct mm_placed *placed = mm ? placed_create(m) : NULL;
+	struct mm_placed *placed = mm ? mm_placed_create(m) : NULL;
 	struct list gone;
 	int64_t at;
 
 	if (!placed)
 		return -ENOMEM;
 	signals_install();
-	if (has_registers(m) && !trap_prepare()) {
+	if (mm_has_registers(m) && !trap_prepare()) {
 		free(placed);
 		return refuse(t->trace, -ENODEV,
 			      "mmap of registers: the library that decodes stores (Zydis) is not installed");
 	}
 	list_init(&gone);
 	mutex_lock(&mm->lock);
-	at = place_locked(mm, placed, hint, len, prot, flags, &gone);
+	at = mm_slot_take_locked(mm, placed);
+	if (!at) {
+		at = mm_place_locked(mm, placed, hint, len, prot, flags, &gone);
+		if (at < 0)
+			mm_slot_drop_locked(mm, placed);
+	}
 	mutex_unlock(&mm->lock);
 	mm_release_gone(&gone);
 	if (at < 0)
@@ -112,26 +120,26 @@ int64_t task_mm_place(struct task *t, struct cpu_mapping *m, uaddr_t hint, uint6
 	return at;
 }
 
-/* Nobody can be told that the kernel is out of memory: then the memory stays away, in the one way that needs none. */
-static void zap_part_locked(struct mm *mm, const struct mm_part *part)
+static struct mm_placed *set_zapped(struct cpu_mapping *m, bool zapped)
 {
-	if (mm_part_map_locked(mm, part) && real.mprotect((void *)part->start, part->len, PROT_NONE))
-		abort();
+	struct mm_placed *placed = m->task_private;
+	struct mm *mm = door.mm;
+
+	mutex_lock(&mm->lock);
+	if (m->zapped != zapped) {
+		m->zapped = zapped;
+		mm_placed_show_locked(mm, placed);
+		mm_slot_update_locked(mm, placed);
+	}
+	mutex_unlock(&mm->lock);
+	mm_tell_holders(mm, placed);
+	return placed;
 }
 
 void task_mm_zap(struct task *t, struct cpu_mapping *m)
 {
-	struct mm_placed *placed = m->task_private;
-	struct mm *mm = door.mm;
-	struct mm_part *part;
+	struct mm_placed *placed = set_zapped(m, true);
 
-	mutex_lock(&mm->lock);
-	if (!m->zapped) {
-		m->zapped = true;
-		list_for_each (part, &placed->parts, node)
-			zap_part_locked(mm, part);
-	}
-	mutex_unlock(&mm->lock);
 	/* Stores that trapped before are still on their way to the model; register actions take no lock of our caller.
 	 */
 	while (atomic_load_explicit(&placed->traps, memory_order_acquire))
@@ -140,17 +148,7 @@ void task_mm_zap(struct task *t, struct cpu_mapping *m)
 
 void task_mm_restore(struct task *t, struct cpu_mapping *m)
 {
-	struct mm_placed *placed = m->task_private;
-	struct mm *mm = door.mm;
-	struct mm_part *part;
-
-	mutex_lock(&mm->lock);
-	if (m->zapped) {
-		m->zapped = false;
-		list_for_each (part, &placed->parts, node)
-			mm_part_map_locked(mm, part);
-	}
-	mutex_unlock(&mm->lock);
+	set_zapped(m, false);
 }
 
 void task_mm_retrap(struct task *t, struct cpu_mapping *m, uint64_t offset, uint64_t len)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "door/context.h"
+#include "door/mm_share.h"
 #include "door/pin.h"
 #include "door/trap.h"
 #include "door/uaccess.h"
@@ -162,6 +163,9 @@ void signals_on_owned(int sig, siginfo_t *info, void *context)
 			return;
 	} else if (door_thread.inside && !door_thread.deferred) {
 		put_off(sig, info, uc);
+		return;
+	} else if (unlikely(mm_child_is_call(info))) {
+		mm_child_wait(info);
 		return;
 	}
 	deliver_to_program(sig, info, uc);

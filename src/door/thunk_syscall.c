@@ -2,8 +2,12 @@
 /* syscall(2): the numbers that concern us go the way of their libc functions. */
 #include "door/thunk.h"
 
+#include <linux/sched.h>
 #include <stdarg.h>
 #include <unistd.h>
+
+#include "door/forward.h"
+#include "door/uaccess.h"
 
 /* These give out fds by a way of their own. */
 static void after(long nr, long result)
@@ -27,6 +31,40 @@ static void after(long nr, long result)
 	}
 }
 
+/* Makes a process with an address space of its own, which goes on behind the call. */
+static bool forks(long nr, const unsigned long a[6])
+{
+	struct clone_args args = {0};
+	switch (nr) {
+#ifdef SYS_fork
+	case SYS_fork:
+		return true;
+#endif
+	case SYS_clone:
+		return !(a[0] & CLONE_VM) && !a[1];
+	case SYS_clone3:
+		return uaccess_copy(&args, (const void *)a[0], MIN(a[1], sizeof(args))) == 0 &&
+		       !(args.flags & CLONE_VM) && !args.stack;
+	default:
+		return false;
+	}
+}
+
+static long do_fork(long nr, const unsigned long a[6])
+{
+	int saved_errno = errno;
+	forward_fork_prepare();
+	errno = saved_errno;
+	long pid = real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	saved_errno = errno;
+	if (pid)
+		forward_fork_parent();
+	else
+		forward_fork_child();
+	errno = saved_errno;
+	return pid;
+}
+
 DOOR_EXPORT long syscall(long nr, ...)
 {
 	unsigned long a[6];
@@ -38,6 +76,8 @@ DOOR_EXPORT long syscall(long nr, ...)
 	va_end(list);
 	if (door.has_rack && THUNK_CALL(&ours, nr, a[0], a[1], a[2], a[3], a[4], a[5]))
 		return ours;
+	if (unlikely(atomic_load_explicit(&door.fds, memory_order_relaxed) != NULL) && forks(nr, a))
+		return do_fork(nr, a);
 	long result = real.syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (unlikely(atomic_load_explicit(&door.fds, memory_order_relaxed) != NULL))
 		after(nr, result);

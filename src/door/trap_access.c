@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "door/forward.h"
 #include "door/mm.h"
 #include "door/trap.h"
 #include "door/uaccess.h"
@@ -13,24 +14,15 @@ struct trap_target {
 	struct mm_placed *placed;
 	struct phys_region *region;
 	uint64_t offset; /* in the region */
+	uint64_t in_mapping;
 };
-
-static const struct cpu_extent *extent_at(const struct cpu_mapping *m, uint64_t offset, uint64_t *in_extent)
-{
-	size_t i = 0;
-
-	while (offset >= m->extents[i].len)
-		offset -= m->extents[i++].len;
-	*in_extent = offset;
-	return &m->extents[i];
-}
 
 /* Does the page itself take the access, as it is mapped now? */
 static bool is_direct(const struct phys_region *r, uint64_t offset, bool write)
 {
 	if (r->fd < 0)
 		return false;
-	return !write || r->kind != PHYS_REGISTERS || phys_is_polled(r, offset);
+	return !write || r->kind != PHYS_REGISTERS || mm_is_polled(r, offset);
 }
 
 static enum trap_result target_find_locked(struct mm *mm, uaddr_t addr, bool write, struct trap_target *target)
@@ -43,7 +35,8 @@ static enum trap_result target_find_locked(struct mm *mm, uaddr_t addr, bool wri
 		return TRAP_FOREIGN;
 	if (part->placed->m->zapped)
 		return TRAP_AGAIN;
-	extent = extent_at(part->placed->m, part->offset + (addr - part->start), &in_extent);
+	target->in_mapping = part->offset + (addr - part->start);
+	extent = mm_extent_at(part->placed->m, target->in_mapping, &in_extent);
 	target->region = extent->region;
 	target->offset = extent->region_offset + in_extent;
 	if (is_direct(target->region, target->offset, write))
@@ -55,7 +48,7 @@ static enum trap_result target_find_locked(struct mm *mm, uaddr_t addr, bool wri
 
 static enum trap_result target_begin(uaddr_t addr, bool write, struct trap_target *target)
 {
-	struct mm *mm = atomic_load_explicit(&door.mm, memory_order_acquire);
+	struct mm *mm = mm_here();
 	enum trap_result result;
 
 	mutex_lock(&mm->lock);
@@ -89,14 +82,21 @@ static unsigned piece_len(uaddr_t addr, size_t len)
 	return piece;
 }
 
-static void store_piece(const struct trap_target *target, uint64_t in_page, const void *bytes, unsigned len)
+static enum trap_result store_piece(const struct trap_target *target, uint64_t in_page, const void *bytes, unsigned len)
 {
 	struct phys_region *r = target->region;
 	uint64_t value = 0;
+	int err;
 
 	memcpy(&value, bytes, len);
+	/* In a child the device is the owner's. */
+	if (unlikely(door_is_forked())) {
+		err = forward_store(target->placed->slot, target->in_mapping + in_page, value, len);
+		return err == -EAGAIN ? TRAP_AGAIN : err ? TRAP_FOREIGN : TRAP_DONE;
+	}
 	if (r->ops && r->ops->write)
 		r->ops->write(r, target->offset + in_page, value, len);
+	return TRAP_DONE;
 }
 
 static void load_piece(const struct trap_target *target, uint64_t in_page, void *bytes, unsigned len)
@@ -117,17 +117,17 @@ static enum trap_result access_page(uaddr_t addr, void *bytes, size_t len, bool 
 
 	if (result != TRAP_DONE)
 		return result;
-	for (size_t done = 0; done < len;) {
+	for (size_t done = 0; done < len && result == TRAP_DONE;) {
 		unsigned piece = piece_len(addr + done, len - done);
 
 		if (write)
-			store_piece(&target, done, (char *)bytes + done, piece);
+			result = store_piece(&target, done, (char *)bytes + done, piece);
 		else
 			load_piece(&target, done, (char *)bytes + done, piece);
 		done += piece;
 	}
 	target_end(&target);
-	return TRAP_DONE;
+	return result;
 }
 
 static enum trap_result access_pages(uaddr_t addr, void *bytes, size_t len, bool write)

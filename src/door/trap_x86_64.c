@@ -274,7 +274,7 @@ static enum trap_result execute(ucontext_t *uc, const struct trap_insn *insn, ua
 /* Whether the fault is of our making at all, before anything is decoded. */
 static enum trap_result classify(uaddr_t fault, bool write)
 {
-	if (!mm_concerns(fault, 1) || door_is_forked())
+	if (!mm_concerns(fault, 1) || !mm_here())
 		return TRAP_FOREIGN;
 	return trap_probe(fault, write);
 }

@@ -32,6 +32,7 @@ static struct function engine_function, card;
 static struct engine engine;
 static int iommufd, failures;
 static uint32_t ioas;
+static uint64_t engine_source;
 
 static void check(const char *what, bool ok)
 {
@@ -201,6 +202,45 @@ static void test_memory(void)
 	ioas_unmap(iommufd, ioas, (uint64_t)my_iova, LENGTH);
 }
 
+/* The engine's registers, which the child has inherited mapped, and mapped by itself. */
+static int drive_engine(bool map_anew)
+{
+	volatile uint8_t *inherited = engine.registers;
+	struct vfio_region_info bar = {.argsz = sizeof(bar), .index = 0};
+
+	if (map_anew) {
+		if (ioctl(engine_function.fd, VFIO_DEVICE_GET_REGION_INFO, &bar))
+			return 1;
+		engine.registers =
+			mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, engine_function.fd, (off_t)bar.offset);
+		if (engine.registers == MAP_FAILED || engine.registers == inherited)
+			return 2;
+	}
+	return copied(engine_source, engine_source + LENGTH) ? 0 : 3;
+}
+
+static void test_registers(void)
+{
+	char *memory = mmap(NULL, 2 * LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int64_t iova = ioas_map(iommufd, ioas, memory, 2 * LENGTH);
+
+	engine_source = (uint64_t)iova;
+	for (int anew = 0; anew < 2; anew++) {
+		pid_t pid;
+
+		memset(memory, 0, LENGTH);
+		memset(memory + LENGTH, 'a' + anew, LENGTH);
+		pid = fork();
+		if (pid == 0)
+			_exit(drive_engine(anew));
+		check(anew ? "a child drives the engine by registers that it maps"
+			   : "a child drives the engine by registers that it inherits",
+		      succeeded(pid) && memory[0] == 'a' + anew && memory[LENGTH - 1] == 'a' + anew);
+	}
+	check("then its parent does", copied((uint64_t)iova, (uint64_t)iova + LENGTH));
+	ioas_unmap(iommufd, ioas, (uint64_t)iova, 2 * LENGTH);
+}
+
 static long bind(int fd)
 {
 	struct vfio_device_bind_iommufd bind = {.argsz = sizeof(bind), .iommufd = iommufd};
@@ -298,6 +338,7 @@ int main(void)
 	test_calls();
 	test_names();
 	test_memory();
+	test_registers();
 	test_last_close();
 	return failures ? 1 : 0;
 }
