@@ -139,12 +139,19 @@ DOOR_EXPORT int glob64(const char *restrict pattern, int flags, int (*failed)(co
 	return glob(pattern, flags, failed, (glob_t *)out);
 }
 
+struct tree_place {
+	dev_t dev;
+	ino_t ino;
+};
+
 struct tree {
 	int (*visit)(const char *, const struct stat *, int, struct FTW *);
 	int (*visit_plain)(const char *, const struct stat *, int); /* ftw() */
 	int flags;
 	dev_t dev;
 	char path[PATH_MAX];
+	struct tree_place *seen; /* the directories, when links are followed */
+	size_t nr_seen;
 };
 
 static int tree_visit(struct tree *tree, const struct stat *st, int type, int level)
@@ -198,9 +205,27 @@ static int tree_walk_directory(struct tree *tree, const struct stat *st, int lev
 	return result;
 }
 
+/* A walk that follows links enters a directory once, by the first of its names. 0: not this time; -1 and errno. */
+static int tree_enters(struct tree *tree, const struct stat *st)
+{
+	struct tree_place *more;
+	if (tree->flags & FTW_PHYS)
+		return 1;
+	for (size_t i = 0; i < tree->nr_seen; i++)
+		if (tree->seen[i].ino == st->st_ino && tree->seen[i].dev == st->st_dev)
+			return 0;
+	more = reallocarray(tree->seen, tree->nr_seen + 1, sizeof(*more));
+	if (!more)
+		return -1;
+	tree->seen = more;
+	tree->seen[tree->nr_seen++] = (struct tree_place){st->st_dev, st->st_ino};
+	return 1;
+}
+
 static int tree_walk(struct tree *tree, int level)
 {
 	struct stat st;
+	int enters;
 	bool physical = tree->flags & FTW_PHYS;
 	if (physical ? lstat(tree->path, &st) : stat(tree->path, &st)) {
 		if (physical || lstat(tree->path, &st))
@@ -211,8 +236,10 @@ static int tree_walk(struct tree *tree, int level)
 		tree->dev = st.st_dev;
 	else if ((tree->flags & FTW_MOUNT) && st.st_dev != tree->dev)
 		return 0;
-	if (S_ISDIR(st.st_mode))
-		return tree_walk_directory(tree, &st, level);
+	if (S_ISDIR(st.st_mode)) {
+		enters = tree_enters(tree, &st);
+		return enters > 0 ? tree_walk_directory(tree, &st, level) : enters;
+	}
 	return tree_visit(tree, &st, S_ISLNK(st.st_mode) ? FTW_SL : FTW_F, level);
 }
 
@@ -224,10 +251,11 @@ static int tree_start(struct tree *tree, const char *path)
 		return -1;
 	}
 	memcpy(tree->path, path, len + 1);
-	/* sysfs is full of links that lead back up: following them for ever is what real nftw() checks against, too. */
-	if (!(tree->flags & FTW_PHYS))
-		tree->flags |= FTW_PHYS;
-	return tree_walk(tree, 0);
+	int result = tree_walk(tree, 0);
+	int saved_errno = errno;
+	free(tree->seen);
+	errno = saved_errno;
+	return result;
 }
 
 DOOR_EXPORT int nftw(const char *path, __nftw_func_t visit, int nr_fds, int flags)
