@@ -127,6 +127,7 @@ int64_t mm_sys_mremap(uaddr_t old, uint64_t old_len, uint64_t new_len, int flags
 int64_t mm_sys_mprotect(uaddr_t addr, uint64_t len, int prot, int key);
 int64_t mm_sys_madvise(uaddr_t addr, uint64_t len, int advice);
 int64_t mm_sys_mlock(uaddr_t addr, uint64_t len, int (*real_lock)(uaddr_t start, uint64_t len, int flags), int flags);
+int64_t mm_sys_msync(uaddr_t addr, uint64_t len, int flags);
 int64_t mm_sys_shmat(int id, uaddr_t addr, int flags);
 /* Any of them by its system call number; DOOR_NOT_OURS for every other. */
 int64_t mm_call(long nr, const unsigned long a[6]);

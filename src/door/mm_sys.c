@@ -215,6 +215,8 @@ int64_t mm_call(long nr, const unsigned long a[6])
 		return mm_sys_mprotect(a[0], a[1], (int)a[2], (int)a[3]);
 	case SYS_madvise:
 		return mm_sys_madvise(a[0], a[1], (int)a[2]);
+	case SYS_msync:
+		return mm_sys_msync(a[0], a[1], (int)a[2]);
 	case SYS_shmat:
 		return mm_sys_shmat((int)a[0], a[1], (int)a[2]);
 	default:

@@ -298,3 +298,34 @@ int64_t mm_sys_mlock(uaddr_t addr, uint64_t len, int (*real_lock)(uaddr_t start,
 	door_leave();
 	return err;
 }
+
+/* A device has nothing to write back, and says so; what is left of the range is the kernel's, holes included. */
+int64_t mm_sys_msync(uaddr_t addr, uint64_t len, int flags)
+{
+	uaddr_t end = addr + align_up(len, BARTER_PAGE_SIZE), at = addr;
+	struct mm *mm = mm_here();
+	int err = 0, hole = 0;
+
+	if (!is_aligned(addr, BARTER_PAGE_SIZE) || end <= addr || !mm_concerns(addr, end - addr) ||
+	    (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) || (flags & MS_ASYNC && flags & MS_SYNC))
+		return DOOR_NOT_OURS;
+	door_enter();
+	mutex_lock(&mm->lock);
+	for (size_t i = mm_find_locked(mm, addr); at < end && !err; i++) {
+		const struct mm_part *part = i < mm->nr_parts && mm->parts[i]->start < end ? mm->parts[i] : NULL;
+		uaddr_t next = part ? MAX(at, part->start) : end;
+
+		if (at < next && real.msync((void *)at, next - at, flags))
+			err = -errno;
+		if (err == -ENOMEM) {
+			hole = err;
+			err = 0;
+		}
+		if (part && !err && (flags & MS_SYNC))
+			err = -EINVAL;
+		at = part ? mm_part_end(part) : end;
+	}
+	mutex_unlock(&mm->lock);
+	door_leave();
+	return err ? err : hole;
+}

@@ -25,6 +25,7 @@ REAL(void *, mremap, (void *old, size_t old_len, size_t new_len, int flags, void
 REAL(int, mprotect, (void *addr, size_t len, int prot), (addr, len, prot))
 REAL(int, pkey_mprotect, (void *addr, size_t len, int prot, int key), (addr, len, prot, key))
 REAL(int, mlock, (const void *addr, size_t len), (addr, len))
+REAL(int, msync, (void *addr, size_t len, int flags), (addr, len, flags))
 REAL(int, mlock2, (const void *addr, size_t len, unsigned flags), (addr, len, flags))
 REAL(int, madvise, (void *addr, size_t len, int advice), (addr, len, advice))
 REAL(void *, shmat, (int id, const void *addr, int flags), (id, addr, flags))

@@ -77,6 +77,13 @@ DOOR_EXPORT int madvise(void *addr, size_t len, int advice)
 	return likely(result == DOOR_NOT_OURS) ? real.madvise(addr, len, advice) : (int)door_return(result);
 }
 
+DOOR_EXPORT int msync(void *addr, size_t len, int flags)
+{
+	int64_t result = mm_sys_msync((uaddr_t)addr, len, flags);
+
+	return likely(result == DOOR_NOT_OURS) ? real.msync(addr, len, flags) : (int)door_return(result);
+}
+
 static int lock_whole(uaddr_t start, uint64_t len, int flags)
 {
 	return real.mlock((void *)start, len);

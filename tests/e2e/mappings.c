@@ -135,6 +135,24 @@ static void ask_madvise(void)
 	answer("munlock", errno_of(munlock(m, P)));
 }
 
+static void ask_msync(void)
+{
+	static const int flags[] = {0, 1, 2, 3, 4, 5, 6, 8};
+	char name[32];
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		snprintf(name, sizeof(name), "msync %d", flags[i]);
+		answer(name, errno_of(msync(m, 2 * P, flags[i])));
+	}
+	answer("no length", errno_of(msync(m, 0, MS_SYNC)));
+	answer("between pages", errno_of(msync(m + 1, P, MS_SYNC)));
+	answer("with the hole behind", errno_of(msync(m, 13 * P, MS_SYNC)));
+	answer("with the hole behind, not waiting", errno_of(msync(m, 13 * P, MS_ASYNC)));
+	answer("with the hole before", errno_of(msync(m - P, 2 * P, MS_ASYNC)));
+	answer("with the hole before, waiting", errno_of(msync(m - P, 2 * P, MS_SYNC)));
+	answer("the hole alone", errno_of(msync(m + 12 * P, P, MS_SYNC)));
+}
+
 static void ask_mprotect(void)
 {
 	answer("read only", errno_of(mprotect(m + 2 * P, P, PROT_READ)));
@@ -276,6 +294,7 @@ int main(int argc, char **argv)
 	ask_mmap();
 	ask_mremap();
 	ask_madvise();
+	ask_msync();
 	ask_mprotect();
 	ask_pieces();
 	ask_decoding();
