@@ -115,7 +115,8 @@ int task_pin(struct task *t, uaddr_t start, uint64_t len, bool write, struct pin
 int task_pin_file(struct task *t, const struct memory_file *mf, uint64_t offset, uint64_t len, bool write,
 		  struct pinned *p)
 {
-	int prot = PROT_READ | (write ? PROT_WRITE : 0), err = -ENOMEM;
+	/* Linux pins the pages of a sealed file for writing; we cannot write to them, and DMA that does is a fault. */
+	int prot = PROT_READ | (write && mf->writable ? PROT_WRITE : 0), err = -ENOMEM;
 	struct mm *mm = mm_get();
 	struct pin_node *n = node_create(p);
 	struct pin_aside *aside = malloc(sizeof(*aside));

@@ -2,6 +2,7 @@
 /* Memory that devices reach, whatever the program does to its address space. */
 #include "rig.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,6 +10,7 @@
 
 #include "door/mm.h"
 #include "door/signals.h"
+#include "door/task_fd.h"
 #include "door/task_mm.h"
 #include "memory/copy.h"
 #include "memory/pinned.h"
@@ -386,6 +388,28 @@ static void test_moves_under_a_device(void **state)
 	pinned_destroy(e.p);
 }
 
+/* Linux pins it for writing; its bytes can be read, and what would be written to them is a fault. */
+static void test_sealed_file(void **state)
+{
+	struct memory_file mf;
+	struct pinned *p;
+	int fd = memfd_create("sealed", MFD_ALLOW_SEALING);
+	char byte = 0;
+
+	rig_signals();
+	assert_int_equal(write(fd, "s", 1), 1);
+	assert_int_equal(ftruncate(fd, P), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	assert_int_equal(task_memory_file_get(door_task(), fd, &mf), 0);
+	assert_int_equal(pinned_create_file(space, door_task(), &mf, 0, P, true, &p), 0);
+	assert_true(device(p, 0, &byte, 1, false));
+	assert_int_equal(byte, 's');
+	assert_false(device(p, 0, &byte, 1, true));
+	pinned_destroy(p);
+	task_memory_file_put(&mf);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -400,6 +424,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gone_behind_our_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_moves_under_a_device, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sealed_file, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
