@@ -248,6 +248,18 @@ static int64_t call_forward(const struct call *c)
 	return result;
 }
 
+/* The file's flags are the owner's to know, its name is ours. */
+static int64_t flags_in_child(const struct call *c)
+{
+	struct fd_handle *h = fd_handle_get((int)c->a[0]);
+	int64_t result = h ? forward_call(h, c->nr, c->a) : DOOR_NOT_OURS;
+	if (h && c->a[1] == F_GETFL && result >= 0)
+		result |= call_shown_flags(h) & 0100000;
+	if (h)
+		fd_handle_put(h);
+	return result;
+}
+
 /* Directories and what only names something are of the tree, of which a child has a copy. */
 static bool is_local(int fd)
 {
@@ -267,9 +279,10 @@ static int64_t call_in_child(const struct call *c)
 	if (is_local((int)c->a[0]))
 		return call_on_fd(c);
 	switch (c->nr) {
+	case SYS_fcntl:
+		return c->a[1] == F_GETFL || c->a[1] == F_SETFL ? flags_in_child(c) : call_on_fd(c);
 	case SYS_close:
 	case SYS_dup:
-	case SYS_fcntl:
 	case SYS_fstat:
 	case SYS_fstatfs:
 	case SYS_fsync:

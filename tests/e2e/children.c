@@ -144,6 +144,19 @@ static int interrupt(void)
 	return read(event, &count, sizeof(count)) == sizeof(count) && count == 1 ? 0 : 3;
 }
 
+/* Of what it inherits, and of what it opens. */
+static int flags(void)
+{
+	const int large = 0100000; /* whatever libc makes of O_LARGEFILE */
+	int fd = open("/dev/iommu", O_RDWR | O_NONBLOCK | O_CLOEXEC), again = open("/dev/iommu", O_WRONLY);
+
+	if (fcntl(fd, F_GETFL) != (O_RDWR | O_NONBLOCK | large) || fcntl(again, F_GETFL) != (O_WRONLY | large))
+		return 1;
+	if (fcntl(card.fd, F_GETFL) != (O_RDWR | large) || fcntl(card.fd, F_SETFL, O_NONBLOCK))
+		return 2;
+	return fcntl(card.fd, F_GETFL) == (O_RDWR | O_NONBLOCK | large) ? 0 : 3;
+}
+
 static void test_calls(void)
 {
 	static const struct {
@@ -153,6 +166,7 @@ static void test_calls(void)
 		{"a child reads config space, with its own memory", read_config},
 		{"a child exports a dma-buf, which is a fd of its own", export},
 		{"a child's eventfd is signalled", interrupt},
+		{"a child asks for and changes a file's flags", flags},
 	};
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
@@ -162,6 +176,8 @@ static void test_calls(void)
 			_exit(calls[i].run());
 		check(calls[i].what, succeeded(pid));
 	}
+	check("which are its parent's, too", fcntl(card.fd, F_GETFL) & O_NONBLOCK);
+	fcntl(card.fd, F_SETFL, 0);
 }
 
 static bool copied(uint64_t to, uint64_t from)
