@@ -15,6 +15,7 @@ static const char *const claims[] = {
 	"/sys/bus/pci",
 	"/sys/devices/pci*",
 	"/sys/kernel/iommu_groups",
+	"/sys/module/vfio_pci",
 	"/sys/class/vfio-dev",
 	"/sys/class/iommu",
 	"/sys/class/vfio",
