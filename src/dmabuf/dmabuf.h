@@ -75,6 +75,8 @@ struct dma_buf_importer_ops {
 	/* What the importer accepts, in any order, when it is the same for each of its attachments. */
 	const struct dma_buf_match *accepts;
 	size_t nr_accepts;
+	/* What bufinfo names when its attachments bring no dma_device; NULL: they are no device's. */
+	const char *device;
 	/* It has invalidate, but its devices cannot fault: memory that moves would be as good as lost. */
 	bool pinned;
 	/* NULL: static, cannot give the memory back before it is done with it. */

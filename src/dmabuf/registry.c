@@ -40,7 +40,7 @@ void dma_buf_register(struct dma_buf *b)
 	if (!r)
 		return;
 	mutex_lock(&r->lock);
-	list_add_tail(&r->buffers, &b->registered);
+	list_add(&r->buffers, &b->registered);
 	mutex_unlock(&r->lock);
 }
 

@@ -19,5 +19,7 @@ struct dma_buf_registry *dma_buf_registry_create(struct trace *trace);
 void dma_buf_registry_destroy(struct dma_buf_registry *r);
 /* NULL of NULL. */
 struct trace *dma_buf_registry_trace(const struct dma_buf_registry *r);
+/* The text of bufinfo, made with malloc(). types: and which mapping types were negotiated. -ENOMEM. */
+int dma_buf_bufinfo(struct dma_buf_registry *r, bool types, char **text, size_t *len);
 
 #endif

@@ -189,6 +189,7 @@ void fd_publish(int fd, struct file *f, struct ns_node *node)
 	h->node = node ? ns_get(node) : NULL;
 	h->dev = id.dev;
 	h->ino = id.ino;
+	f->ino = id.ino;
 	h->in_flight = 0;
 	h->probe = -1;
 	list_add(&table->live, &h->link);

@@ -31,6 +31,7 @@ static const char *const claims[] = {
 	"/sys/dev/char/10:258",
 	"/sys/dev/char/254:*",
 	"/sys/dev/char/226:*",
+	"/sys/kernel/debug/dma_buf",
 	"/sys/kernel/debug/sync",
 };
 

@@ -62,6 +62,7 @@ struct file {
 	/* The device number and mode that stat shows. */
 	mode_t mode;
 	dev_t rdev;
+	ino_t ino;		    /* the carrier's; the door's, from the first fd on */
 	struct spinlock ready_lock; /* LOCK_RANK_LEAF; guards what follows */
 	unsigned ready;		    /* POLLIN | POLLOUT, at first both; CARRIER_POLL only */
 	/* The door's, from the first fd on: how the kernel is told, and its own part of the file. */

@@ -147,6 +147,7 @@ static const struct dma_buf_importer_ops pages_importer = {
 	.name = "iommufd",
 	.accepts = pages_accepts,
 	.nr_accepts = ARRAY_SIZE(pages_accepts),
+	.device = "iommu",
 	.pinned = true,
 	.invalidate = pages_invalidate,
 };

@@ -67,6 +67,7 @@ int machine_create(const struct rack_desc *desc, struct machine **out)
 	if (!m)
 		return -ENOMEM;
 	mutex_init(&m->lock, &machine_lock_class);
+	m->next = desc->next != 0;
 	m->trace = trace_create(desc->trace_path != 0);
 	if (!m->trace)
 		goto undo_machine;
