@@ -5,7 +5,7 @@ ARGS ?=
 MESON_FLAGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all run test bench asan tsan soak fuzz conformance check install clean help
+.PHONY: all run test bench asan tsan soak fuzz conformance model check install clean help
 
 all: $(BUILD)/build.ninja ## build everything
 	@ninja -C $(BUILD)
@@ -49,12 +49,17 @@ conformance: setup all ## the kernel's own selftests over barter
 	@tools/setup conformance
 	@tools/conformance $(ARGS)
 
+model: ## model-check the revocation protocol, and that breaking it is found
+	@tools/setup model
+	@tools/model-check
+
 check: ## layers, formatting, and that the docs name what exists
 	@tools/setup check
 	@tools/check-layers
 	@tools/check-format
 	@tools/check-sources
 	@tools/check-next
+	@tools/check-model
 
 install: all ## install (PREFIX and the like: meson configure)
 	meson install -C $(BUILD)
