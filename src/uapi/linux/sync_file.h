@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sync files as of Linux 7.3: barter's own statement of the kernel's ABI. tests/uapi compares it with the kernel's header
- * wherever that can be had.
+ * Sync files as of Linux 7.3: barter's own statement of the kernel's ABI. tests/uapi compares it with the kernel's
+ * header wherever that can be had.
  */
 #ifndef BARTER_UAPI_LINUX_SYNC_FILE_H
 #define BARTER_UAPI_LINUX_SYNC_FILE_H
