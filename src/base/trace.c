@@ -198,6 +198,15 @@ int refuse(struct trace *t, int err, const char *fmt, ...)
 	return err;
 }
 
+void trace_set_report_part(struct trace *t, const char *name, trace_part_fn part, void *arg)
+{
+	if (!t)
+		return;
+	t->part_name = name;
+	t->part = part;
+	t->part_arg = arg;
+}
+
 void trace_count(struct trace *t, const char *name, int delta)
 {
 	struct trace_object *object;

@@ -50,6 +50,13 @@ int refuse(struct trace *t, int err, const char *fmt, ...) __attribute__((format
 /* Objects that live: name is a string literal. delta +1 at birth, -1 at release. */
 void trace_count(struct trace *t, const char *object, int delta);
 
+/*
+ * One more part of the report: the elements of an array, made with malloc() when the report is written. For the time
+ * before anything else has a thread, and after. Replaces the last one; NULL takes it away.
+ */
+typedef int (*trace_part_fn)(void *arg, char **text, size_t *len);
+void trace_set_report_part(struct trace *t, const char *name, trace_part_fn part, void *arg);
+
 /* Chrome trace JSON; the report as JSON. Return 0 or a negative errno. */
 int trace_write_timeline(struct trace *t, int fd);
 int trace_write_report(struct trace *t, int fd);

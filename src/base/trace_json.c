@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -245,6 +246,19 @@ static void out_refusals(struct out *o, const struct trace *t)
 	}
 }
 
+static void out_part(struct out *o, const struct trace *t)
+{
+	char *text = NULL;
+	size_t len = 0;
+
+	if (!t->part || t->part(t->part_arg, &text, &len))
+		return;
+	out_format(o, ",\"%s\":[", t->part_name);
+	out_bytes(o, text, len);
+	out_format(o, "\n]");
+	free(text);
+}
+
 int trace_write_report(struct trace *t, int fd)
 {
 	struct out o = {.fd = fd};
@@ -256,8 +270,10 @@ int trace_write_report(struct trace *t, int fd)
 	out_objects(&o, t);
 	out_format(&o, "\n],\"refusals\":[");
 	out_refusals(&o, t);
-	out_format(&o, "\n]}\n");
+	out_format(&o, "\n]");
 	spin_unlock_irq(&t->report_lock);
+	out_part(&o, t);
+	out_format(&o, "}\n");
 	out_flush(&o);
 	return o.err;
 }

@@ -60,6 +60,10 @@ struct trace {
 	uint32_t nr_chunks; /* atomic */
 	uint64_t dropped;   /* atomic: events there was no room for */
 
+	const char *part_name; /* immutable while there are threads */
+	trace_part_fn part;
+	void *part_arg;
+
 	struct spinlock report_lock;
 	struct trace_rule *rules[RULE_BUCKETS]; /* guarded by report_lock */
 	struct trace_object *objects;		/* guarded by report_lock */

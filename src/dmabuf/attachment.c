@@ -186,6 +186,7 @@ int dma_buf_attach_accepting(struct dma_buf *b, const struct dma_buf_importer_op
 		return err;
 	}
 	trace_count(b->trace, "dma_buf_attachment", 1);
+	trace_instant(b->trace, TRACE_MAP, NULL, "attach", "%s of %s for %s", a->type->name, b->ops->name, ops->name);
 	*out = a;
 	return 0;
 }
@@ -206,6 +207,7 @@ void dma_buf_detach(struct dma_buf_attachment *a)
 		dma_buf_unpin_locked(a);
 	list_del(&a->node);
 	dma_buf_unlock(b);
+	dma_buf_outcome_note(a);
 	trace_count(b->trace, "dma_buf_attachment", -1);
 	attachment_free(a);
 }

@@ -6,10 +6,18 @@
 #include "dmabuf/dmabuf.h"
 
 struct dma_buf_registry {
-	struct trace *trace; /* immutable */
-	struct mutex lock;   /* LOCK_RANK_BUFFERS; guards the list: a buffer in it is alive while it is held */
-	struct list buffers; /* dma_buf.registered */
+	struct trace *trace;	    /* immutable */
+	struct mutex lock;	    /* LOCK_RANK_BUFFERS; guards the list: a buffer in it is alive while it is held */
+	struct list buffers;	    /* dma_buf.registered */
+	struct mutex outcomes_lock; /* LOCK_RANK_LEAF */
+	struct dma_buf_outcome *outcomes;
 };
+
+/* An attachment ends: the report counts it. Without locks. */
+void dma_buf_outcome_note(const struct dma_buf_attachment *a);
+void dma_buf_outcomes_free(struct dma_buf_registry *r);
+/* The report's part "attachments", a trace_part_fn. */
+int dma_buf_outcomes_json(void *registry, char **text, size_t *len);
 
 void dma_buf_register(struct dma_buf *b);
 void dma_buf_unregister(struct dma_buf *b);

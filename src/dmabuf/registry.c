@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <stdlib.h>
 
+#include "base/trace.h"
 #include "dmabuf/dmabuf_priv.h"
 
 static const struct lock_class registry_class = {.name = "dma-bufs", .rank = LOCK_RANK_BUFFERS};
+static const struct lock_class outcomes_class = {.name = "outcomes of attachments", .rank = LOCK_RANK_LEAF};
 
 struct dma_buf_registry *dma_buf_registry_create(struct trace *trace)
 {
@@ -14,6 +16,8 @@ struct dma_buf_registry *dma_buf_registry_create(struct trace *trace)
 	r->trace = trace;
 	mutex_init(&r->lock, &registry_class);
 	list_init(&r->buffers);
+	mutex_init(&r->outcomes_lock, &outcomes_class);
+	trace_set_report_part(trace, "attachments", dma_buf_outcomes_json, r);
 	return r;
 }
 
@@ -23,6 +27,9 @@ void dma_buf_registry_destroy(struct dma_buf_registry *r)
 		return;
 	if (!list_empty(&r->buffers))
 		lock_assert_failed("the registry of dma-bufs goes with buffers in it", __FILE__, __LINE__);
+	trace_set_report_part(r->trace, NULL, NULL, NULL);
+	dma_buf_outcomes_free(r);
+	mutex_fini(&r->outcomes_lock);
 	mutex_fini(&r->lock);
 	free(r);
 }
