@@ -57,7 +57,7 @@ struct dma_fence {
 	uint64_t context, seqno;     /* immutable */
 	_Atomic unsigned flags;	     /* set under the lock, read without: they never go away */
 	uint64_t timestamp_ns;	     /* CLOCK_MONOTONIC, of the signal; valid once SIGNALED is seen */
-	int error;		     /* 0 or -errno; set before the signal */
+	_Atomic int error;	     /* 0 or -errno; set before the signal */
 	atomic_int refs;
 };
 

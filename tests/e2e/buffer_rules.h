@@ -235,7 +235,7 @@ static inline void buffer_ioctls(int fd)
 static inline void buffer_children(int fd)
 {
 	char *p = buffer_map(fd, BUFFER_SIZE, PROT_READ | PROT_WRITE, 0);
-	int status;
+	int status = 0;
 	pid_t child;
 
 	p[0] = 1;
