@@ -20,7 +20,7 @@ struct machine {
 	struct heap_system *heaps;
 	struct sw_sync *sw_sync;
 	struct dma_buf_registry *dma_bufs;
-	bool next; /* --kernel next; immutable */
+	bool next;	   /* --kernel next; immutable */
 	struct mutex lock; /* LOCK_RANK_MACHINE; guards what follows, and the drivers of functions */
 	/* What Linux knows of each of rack->root.functions, in the same order. */
 	struct machine_function *functions;
