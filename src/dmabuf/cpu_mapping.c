@@ -121,7 +121,7 @@ static void mapping_free(struct buffer_mapping *bm)
 static ssize_t extents_build_locked(struct dma_buf *b, struct phys_space *space, uint64_t offset, uint64_t len,
 				    struct cpu_extent *out)
 {
-	mutex_assert_held(&b->resv);
+	dma_buf_assert_held(b);
 	return b->state == DMA_BUF_REVOKED_FOR_GOOD ? -ENODEV
 						    : extents_build(b->ops->layout(b), space, offset, len, out);
 }

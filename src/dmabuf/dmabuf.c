@@ -14,8 +14,6 @@
 #include "base/trace.h"
 #include "dmabuf/dmabuf_priv.h"
 
-static const struct lock_class reservation_class = {.name = "reservation", .rank = LOCK_RANK_RESERVATION};
-
 int dma_buf_create(const struct dma_buf_ops *ops, void *priv, uint64_t size, int open_flags, bool with_file,
 		   struct dma_buf_registry *registry, struct dma_buf **out)
 {
@@ -30,12 +28,13 @@ int dma_buf_create(const struct dma_buf_ops *ops, void *priv, uint64_t size, int
 	b->registry = with_file ? registry : NULL;
 	b->offers = ops->offers;
 	b->nr_offers = ops->nr_offers;
-	mutex_init(&b->resv, &reservation_class);
+	dma_resv_init(&b->own_resv);
+	b->resv = &b->own_resv;
 	list_init(&b->attachments);
 	if (with_file) {
 		b->file = file_create(&dma_buf_file_ops, b, open_flags);
 		if (!b->file) {
-			mutex_fini(&b->resv);
+			dma_resv_fini(&b->own_resv);
 			free(b);
 			return -ENOMEM;
 		}
@@ -56,7 +55,7 @@ void dma_buf_release(struct dma_buf *b)
 	dma_buf_unregister(b);
 	b->ops->release(b);
 	trace_count(b->trace, "dma_buf", -1);
-	mutex_fini(&b->resv);
+	dma_resv_fini(&b->own_resv);
 	free(b);
 }
 

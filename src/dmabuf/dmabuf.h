@@ -6,6 +6,9 @@
  * reaches a user: an IOAS area, a CPU mapping, a device that a driver inside barter programs. It is a match between
  * what the exporter offers and what the importer accepts (dmabuf/mapping_type.h), and has one invalidate().
  *
+ * Its reservation object (fence/dma_resv.h) holds the fences of the work that uses it, and its lock guards what the
+ * buffer holds. Who uses several buffers at once locks them with an acquire context, as Linux's drivers do.
+ *
  * The contract, call by call ("resv" is the buffer's reservation lock, dma_buf_lock()):
  *   dma_buf_attach()    without resv. May be refused: no type that suits both (-EOPNOTSUPP); the exporter may revoke
  *                       and the importer has no invalidate (-EOPNOTSUPP); the exporter cannot pin (what it says);
@@ -37,6 +40,7 @@
 #include "base/types.h"
 #include "dmabuf/mapping_type.h"
 #include "dmabuf/registry.h"
+#include "fence/dma_resv.h"
 #include "file/file.h"
 #include "memory/phys.h"
 
@@ -101,7 +105,8 @@ struct dma_buf {
 	 */
 	const struct dma_buf_match *offers;
 	size_t nr_offers;
-	struct mutex resv; /* LOCK_RANK_RESERVATION; guards all below */
+	struct dma_resv own_resv;
+	struct dma_resv *resv; /* its fences, and its lock, which guards all below; immutable */
 	struct list attachments;
 	enum dma_buf_state state;
 	unsigned nr_pins;
@@ -143,16 +148,16 @@ void dma_buf_detach(struct dma_buf_attachment *a);
 
 static inline void dma_buf_lock(struct dma_buf *b)
 {
-	mutex_lock(&b->resv);
+	dma_resv_lock(b->resv, NULL);
 }
 static inline void dma_buf_unlock(struct dma_buf *b)
 {
-	mutex_unlock(&b->resv);
+	dma_resv_unlock(b->resv);
 }
 
 static inline void dma_buf_assert_held(const struct dma_buf *b)
 {
-	mutex_assert_held(&b->resv);
+	dma_resv_assert_held(b->resv);
 }
 
 /*

@@ -94,7 +94,7 @@ static void importer_invalidate(struct dma_buf_attachment *a)
 {
 	struct importer *i = a->priv;
 
-	mutex_assert_held(&a->buf->resv);
+	dma_buf_assert_held(a->buf);
 	i->mapped_in_callback = a->mapped;
 	i->invalidates++;
 }
