@@ -6,24 +6,16 @@
 
 static void row_read(struct bench *b)
 {
+	struct results r = run_inside(b, "demo", "read");
+	const struct samples *with = results_get(&r, "read"), *without = results_get(&r, "read_libc");
 	struct samples more = {0};
-	double plain = 0, under = 0;
-	struct results with = {0};
 
-	/* Alternating, for the difference is small. */
-	for (unsigned i = 0; i < 5; i++) {
-		struct results without = run_inside(b, NULL, "read");
-		with = run_inside(b, "demo", "read");
-		if (with.failed)
-			break;
-		plain = samples_median(results_get(&without, "read"));
-		under = samples_median(results_get(&with, "read"));
-		samples_add(&more, under - plain);
-	}
+	for (unsigned i = 0; i < with->nr; i++)
+		samples_add(&more, with->values[i] - without->values[i]);
 	struct bench_row *row =
-		results_row(b, &with, "read(2) on a plain file, more than without", "ns", 10, false, &more);
-	if (!with.failed)
-		bench_detail(row, "%.0f ns without, %.0f ns with", plain, under);
+		results_row(b, &r, "read(2) on a plain file, more than without", "ns", 10, false, &more);
+	if (!r.failed)
+		bench_detail(row, "%.0f ns without, %.0f ns with", samples_median(without), samples_median(with));
 }
 
 static void row_start(struct bench *b)
