@@ -58,12 +58,14 @@ int bench_print_json(const struct bench *b);
 /* reference.c */
 void reference_measure(struct bench *b);
 double null_syscall_ns(void);
+double burst_futex_wake(void); /* nanoseconds a wake, in one short burst */
 
 /* Rows; each file measures its own. */
 void rows_tables(struct bench *b);   /* IO page tables and sections, as libraries */
 void rows_copy(struct bench *b);     /* dma_copy() */
 void rows_iommufd(struct bench *b);  /* a program under barter */
 void rows_device(struct bench *b);   /* a program under barter that drives an engine */
+void rows_fence(struct bench *b);    /* fences, reservation objects */
 void rows_sched(struct bench *b);    /* the job scheduler */
 void rows_programs(struct bench *b); /* whole programs */
 

@@ -97,7 +97,7 @@ static void *partner(void *arg)
 }
 
 /* Two threads wake each other in turn; half of a round is one wake. */
-static double burst_futex_wake(void)
+double burst_futex_wake(void)
 {
 	struct ball ball = {0};
 	pthread_t thread;
