@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "memory/memory_fd.h"
+
 /* The file only ever grows in length; what is given back is punched out of it, and costs nothing any more. */
 struct system_file {
 	int fd; /* immutable */
@@ -15,34 +17,17 @@ struct system_file {
 
 static const struct lock_class system_file_class = {.name = "system memory", .rank = LOCK_RANK_LEAF};
 
-/* A program numbers its fds from 0 and may rely on the next free one: ours stays out of its way. */
-static int fd_out_of_the_way(int fd)
-{
-	static const int places[] = {1001, 201};
-
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		int high = fcntl(fd, F_DUPFD_CLOEXEC, places[i]);
-
-		if (high < 0)
-			continue;
-		close(fd);
-		return high;
-	}
-	return fd;
-}
-
 struct system_file *system_file_create(void)
 {
 	struct system_file *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return NULL;
-	f->fd = memfd_create("barter system memory", MFD_CLOEXEC);
+	f->fd = memory_fd_create("barter system memory");
 	if (f->fd < 0) {
 		free(f);
 		return NULL;
 	}
-	f->fd = fd_out_of_the_way(f->fd);
 	mutex_init(&f->lock, &system_file_class);
 	return f;
 }

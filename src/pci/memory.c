@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "memory/memory_fd.h"
 #include "pci/pci_priv.h"
 
 struct pci_memory {
@@ -11,36 +11,19 @@ struct pci_memory {
 	uint64_t size;
 };
 
-/* A program numbers its fds from 0 and may rely on the next free one: ours stays out of its way. */
-static int move_out_of_the_way(int fd)
-{
-	static const int places[] = {1000, 200};
-
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		int high = fcntl(fd, F_DUPFD_CLOEXEC, places[i]);
-
-		if (high < 0)
-			continue;
-		close(fd);
-		return high;
-	}
-	return fd;
-}
-
 int pci_memory_create(struct pci_memory **out)
 {
 	struct pci_memory *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return -ENOMEM;
-	m->fd = memfd_create("barter device memory", MFD_CLOEXEC);
+	m->fd = memory_fd_create("barter device memory");
 	if (m->fd < 0) {
-		int err = -errno;
+		int err = m->fd;
 
 		free(m);
 		return err;
 	}
-	m->fd = move_out_of_the_way(m->fd);
 	*out = m;
 	return 0;
 }
