@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { PIECE_SHIFT = 16, FLOW_BYTES = 2 << 20, SMALL_BYTES = 4096 };
+enum { PIECE_SHIFT = 16, FLOW_BYTES = 2 << 20, SMALL_BYTES = 4096, LINES_BYTES = 512 };
 
 bool copy_history_streams(struct copy_history *h, const void *dst, size_t len)
 {
@@ -22,13 +22,14 @@ bool copy_history_streams(struct copy_history *h, const void *dst, size_t len)
 
 /*
  * The assembler routines have no frame, so a handler only has to change the program counter. `rep movsb` leaves in rcx
- * exactly what is still to do, also when it faults. The streaming loop touches memory with loads first and then with
- * stores to one aligned line, so at a fault none or all of the line was stored; the rest goes to `rep movsb`, which
- * faults again at the exact byte.
+ * exactly what is still to do, also when it faults. The loops over lines, plain and streaming, touch memory with loads
+ * first and then with stores to one aligned line, so at a fault none or all of the line was stored; the rest goes to
+ * `rep movsb`, which faults again at the exact byte.
  */
 #ifdef __x86_64__
 
 size_t copy_guarded_asm(void *dst, const void *src, size_t len);
+size_t copy_guarded_lines_asm(void *dst, const void *src, size_t len);
 size_t copy_guarded_stream_asm(void *dst, const void *src, size_t len);
 bool copy_load4_asm(const void *src, uint64_t *value);
 bool copy_load8_asm(const void *src, uint64_t *value);
@@ -44,6 +45,42 @@ bool copy_store8_asm(void *dst, uint64_t value);
 	".popsection\n"
 
 /* clang-format off */
+/* rdx: what follows the head that reaches up to the first whole line of the target. */
+#define ROUTINE_OF_LINES(name, l, store, fence) \
+	ROUTINE(name) \
+	"	mov	%rdi, %rcx\n" \
+	"	neg	%rcx\n" \
+	"	and	$63, %ecx\n" \
+	"	sub	%rcx, %rdx\n" \
+	".L" #l "_head:	rep movsb\n" \
+	".L" #l "_head_end:	mov	%rdx, %rcx\n" \
+	"	cmp	$64, %rcx\n" \
+	"	jb	.L" #l "_tail\n" \
+	".L" #l "_line:	prefetcht0 512(%rsi)\n" \
+	"	movdqu	(%rsi), %xmm0\n" \
+	"	movdqu	16(%rsi), %xmm1\n" \
+	"	movdqu	32(%rsi), %xmm2\n" \
+	"	movdqu	48(%rsi), %xmm3\n" \
+	"	" store "	%xmm0, (%rdi)\n" \
+	"	" store "	%xmm1, 16(%rdi)\n" \
+	"	" store "	%xmm2, 32(%rdi)\n" \
+	"	" store "	%xmm3, 48(%rdi)\n" \
+	"	add	$64, %rsi\n" \
+	"	add	$64, %rdi\n" \
+	"	sub	$64, %rcx\n" \
+	"	cmp	$64, %rcx\n" \
+	"	jae	.L" #l "_line\n" \
+	".L" #l "_line_end:	" fence "\n" \
+	".L" #l "_tail:	rep movsb\n" \
+	".L" #l "_tail_end:	mov	%rcx, %rax\n" \
+	"	ret\n" \
+	".L" #l "_head_fault:	lea	(%rcx, %rdx), %rax\n" \
+	"	ret\n" \
+	FIXUP(.L##l##_head, .L##l##_head_end, .L##l##_head_fault) \
+	FIXUP(.L##l##_line, .L##l##_line_end, .L##l##_line_end) \
+	FIXUP(.L##l##_tail, .L##l##_tail_end, .L##l##_tail_end) \
+	ROUTINE_END(name)
+
 __asm__(".pushsection .rodata.copy_fixups, \"a\", @progbits\n"
 	".p2align 2\n"
 	".hidden copy_fixups\n.globl copy_fixups\n"
@@ -58,40 +95,8 @@ __asm__(".pushsection .rodata.copy_fixups, \"a\", @progbits\n"
 	FIXUP(.Lcopy, .Lcopy_end, .Lcopy_end)
 	ROUTINE_END(copy_guarded_asm)
 
-	ROUTINE(copy_guarded_stream_asm)
-	/* rdx: what follows the head that reaches up to the first whole line of the target. */
-	"	mov	%rdi, %rcx\n"
-	"	neg	%rcx\n"
-	"	and	$63, %ecx\n"
-	"	sub	%rcx, %rdx\n"
-	".Lhead:	rep movsb\n"
-	".Lhead_end:	mov	%rdx, %rcx\n"
-	"	cmp	$64, %rcx\n"
-	"	jb	.Ltail\n"
-	".Lline:	prefetcht0 512(%rsi)\n"
-	"	movdqu	(%rsi), %xmm0\n"
-	"	movdqu	16(%rsi), %xmm1\n"
-	"	movdqu	32(%rsi), %xmm2\n"
-	"	movdqu	48(%rsi), %xmm3\n"
-	"	movntdq	%xmm0, (%rdi)\n"
-	"	movntdq	%xmm1, 16(%rdi)\n"
-	"	movntdq	%xmm2, 32(%rdi)\n"
-	"	movntdq	%xmm3, 48(%rdi)\n"
-	"	add	$64, %rsi\n"
-	"	add	$64, %rdi\n"
-	"	sub	$64, %rcx\n"
-	"	cmp	$64, %rcx\n"
-	"	jae	.Lline\n"
-	".Lline_end:	sfence\n"
-	".Ltail:	rep movsb\n"
-	".Ltail_end:	mov	%rcx, %rax\n"
-	"	ret\n"
-	".Lhead_fault:	lea	(%rcx, %rdx), %rax\n"
-	"	ret\n"
-	FIXUP(.Lhead, .Lhead_end, .Lhead_fault)
-	FIXUP(.Lline, .Lline_end, .Lline_end)
-	FIXUP(.Ltail, .Ltail_end, .Ltail_end)
-	ROUTINE_END(copy_guarded_stream_asm)
+	ROUTINE_OF_LINES(copy_guarded_lines_asm, lines, "movdqa", "")
+	ROUTINE_OF_LINES(copy_guarded_stream_asm, stream, "movntdq", "sfence\n")
 
 	ROUTINE(copy_load4_asm)
 	".Lload4:	mov	(%rdi), %eax\n"
@@ -148,12 +153,12 @@ uintptr_t copy_fixup(uintptr_t pc)
 
 size_t copy_guarded(void *dst, const void *src, size_t len)
 {
-	return copy_guarded_asm(dst, src, len);
+	return len < LINES_BYTES ? copy_guarded_asm(dst, src, len) : copy_guarded_lines_asm(dst, src, len);
 }
 
 size_t copy_guarded_stream(void *dst, const void *src, size_t len)
 {
-	return len < 256 ? copy_guarded_asm(dst, src, len) : copy_guarded_stream_asm(dst, src, len);
+	return len < LINES_BYTES ? copy_guarded_asm(dst, src, len) : copy_guarded_stream_asm(dst, src, len);
 }
 
 bool copy_load_guarded(const void *src, unsigned len, uint64_t *value)
