@@ -164,7 +164,12 @@ static void test_interrupt_intx(void **state)
 	assert_true(pci_intx_pending(r->engine));
 }
 
-/* Long enough to be met in the middle: the same megabyte again and again. */
+/*
+ * Long enough to be met in the middle, also by a thread that has lost its processor for a while: the same megabyte again
+ * and again, for seconds.
+ */
+enum { LONG = 60000 };
+
 static void start_long(struct rig *r, uint16_t count)
 {
 	descriptor(r, 0, 0, TARGET, SOURCE, 1 << 20)->next = RING;
@@ -176,13 +181,13 @@ static void test_suspend_and_resume(void **state)
 {
 	struct rig *r = *state;
 
-	start_long(r, 2000);
+	start_long(r, LONG);
 	store8(r, IOAT_CHANCMD, IOAT_CHANCMD_SUSPEND);
 	wait_for_status(r, IOAT_SUSPENDED);
 	assert_int_equal(load(r, IOAT_CHANCMD, 1), 0);
 	/* It does not go on by itself, nor by a doorbell. */
 	memset(at(r, TARGET), 0x55, 8);
-	store16(r, IOAT_DMACOUNT, 2001);
+	store16(r, IOAT_DMACOUNT, LONG + 1);
 	usleep(2000);
 	assert_int_equal(status(r), IOAT_SUSPENDED);
 	assert_int_equal(*(unsigned char *)at(r, TARGET), 0x55);
@@ -211,7 +216,7 @@ static void test_reset_in_the_middle(void **state)
 	struct rig *r = *state;
 
 	for (unsigned i = 0; i < 20; i++) {
-		start_long(r, 60000);
+		start_long(r, LONG);
 		usleep(i * 50);
 		store8(r, IOAT_CHANCMD, IOAT_CHANCMD_RESET);
 		assert_int_equal(chansts(r), IOAT_HALTED);
@@ -230,7 +235,7 @@ static void test_function_reset_in_the_middle(void **state)
 {
 	struct rig *r = *state;
 
-	start_long(r, 60000);
+	start_long(r, LONG);
 	usleep(300);
 	assert_int_equal(pci_reset_function(r->engine), 0);
 	assert_int_equal(chansts(r), IOAT_HALTED);
@@ -245,7 +250,7 @@ static void test_destroy_while_running(void **state)
 	struct rig *r = rig_create(NULL, 0);
 
 	(void)state;
-	start_long(r, 60000);
+	start_long(r, LONG);
 	rig_destroy(r);
 }
 
