@@ -39,6 +39,7 @@ struct dma_resv {
 	struct mutex lock;	    /* LOCK_RANK_RESERVATION */
 	struct ww_acquire_ctx *ctx; /* the holder's, when it brought one; guarded by lock */
 	_Atomic uint64_t owner;	    /* its stamp, 0: it brought none. Written by the holder, read by who waits */
+	_Atomic uint64_t next;	    /* the stamp of the oldest who waits, 0: none has said so */
 	_Atomic unsigned turn;	    /* changes when the lock is let go or gets an owner; who waits sleeps on it */
 	atomic_uint nr_waiting;	    /* who sleeps on turn */
 	unsigned room;		    /* how many fences may be added; guarded by lock */

@@ -82,6 +82,60 @@ static void the_younger_backs_off(void **state)
 	dma_resv_fini(&p.b);
 }
 
+/* Two threads at one object: who comes first has it first. */
+struct line {
+	struct dma_resv r;
+	struct ww_acquire_ctx older;
+	bool alone;	 /* the one who waits brings no context */
+	atomic_uint got; /* how often it had the object */
+};
+
+static void *wait_in_line(void *arg)
+{
+	struct line *l = arg;
+
+	assert_int_equal(dma_resv_lock(&l->r, l->alone ? NULL : &l->older), 0);
+	atomic_fetch_add(&l->got, 1);
+	dma_resv_unlock(&l->r);
+	return NULL;
+}
+
+enum { BY_CONTEXT, BY_ITSELF, BY_TRYING, WAYS };
+
+static void lock_again(struct line *l, unsigned way, struct ww_acquire_ctx *ctx)
+{
+	ww_acquire_init(ctx);
+	while (way == BY_TRYING && !dma_resv_trylock(&l->r))
+		usleep(1);
+	if (way != BY_TRYING)
+		assert_int_equal(dma_resv_lock(&l->r, way == BY_CONTEXT ? ctx : NULL), 0);
+}
+
+/* The holder lets go and comes again at once, while the one who waits for it has yet to wake up. */
+static void who_waits_is_not_overtaken(void **state)
+{
+	struct line l = {0};
+
+	dma_resv_init(&l.r);
+	ww_acquire_init(&l.older);
+	for (unsigned i = 0; i < 20 * WAYS; i++) {
+		struct ww_acquire_ctx ctx;
+		pthread_t thread;
+
+		l.alone = i & 1;
+		assert_int_equal(dma_resv_lock(&l.r, NULL), 0);
+		pthread_create(&thread, NULL, wait_in_line, &l);
+		while (!atomic_load(&l.r.next))
+			usleep(50);
+		dma_resv_unlock(&l.r);
+		lock_again(&l, i % WAYS, &ctx);
+		assert_int_equal(atomic_load(&l.got), i + 1);
+		dma_resv_unlock(&l.r);
+		pthread_join(thread, NULL);
+	}
+	dma_resv_fini(&l.r);
+}
+
 /* Threads that each take three of eight objects in an order of their own, beside some that take one alone. */
 enum { OBJECTS = 8, THREADS = 6, ROUNDS = 1500 };
 
@@ -170,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_context_takes_several_in_any_order),
 		cmocka_unit_test(the_younger_backs_off),
+		cmocka_unit_test(who_waits_is_not_overtaken),
 		cmocka_unit_test(a_storm_of_orders_ends),
 	};
 	return cmocka_run_group_tests(tests, fences_none, fences_none);
