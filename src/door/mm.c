@@ -22,6 +22,7 @@ static struct mm *mm_create(void)
 		return NULL;
 	mutex_init(&mm->lock, &mm_lock_class);
 	list_init(&mm->placed);
+	list_init(&mm->holes);
 	mm->pid = getpid();
 	mm->shared = mm_shared_create();
 	mm->empty_fd = mm->shared ? memfd_create("barter-empty", MFD_CLOEXEC) : -1;

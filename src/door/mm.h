@@ -50,6 +50,7 @@ struct mm {
 	int empty_fd; /* a shared file without a byte: what zapped memory is mapped to */
 	struct pins *pins;
 	struct list placed;
+	struct list holes;	  /* in a child: parts that it did not inherit, while they are kept (mm_child.c) */
 	struct mm_shared *shared; /* what children read; immutable */
 	uint64_t nr_placed;	  /* ever */
 	pid_t pid;		  /* whose address space this is; a child that has not looked at it yet has a copy */

@@ -17,6 +17,7 @@
 static struct {
 	_Atomic pid_t pid;	 /* the process that it runs in; 0: it serves no more */
 	_Atomic uint32_t looked; /* the changes that it has seen */
+	atomic_bool runs;	 /* it has all the memory that it needs */
 	int control;
 } service;
 
@@ -27,15 +28,44 @@ struct child_mapping {
 	struct cpu_extent extents[];
 };
 
-static void drop_unforked_locked(struct mm *mm)
+/*
+ * What is not for children is a hole in them, and stays one for as long as they map nothing there. The stack of our
+ * thread, and what else it brings (a sanitizer's memory), is not to end up in it: where the program expects a fault it
+ * would find that. So holes are kept until the thread runs.
+ */
+static void keep_holes_locked(struct mm *mm)
 {
-	struct list copies;
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+	size_t left = 0;
 
-	list_init(&copies);
-	for (size_t i = mm->nr_parts; i-- > 0;)
-		if (mm->parts[i]->no_fork)
-			mm_forget_locked(mm, i, i + 1, &copies);
-	/* They never were here: nothing to release. */
+	for (size_t i = 0; i < mm->nr_parts; i++) {
+		struct mm_part *part = mm->parts[i];
+
+		if (!part->no_fork) {
+			mm->parts[left++] = part;
+			continue;
+		}
+		/* Its mapping was never here: nothing to release. */
+		list_del(&part->node);
+		if (raw_syscall(SYS_mmap, part->start, part->len, PROT_NONE, flags, -1, 0) == (long)part->start)
+			list_add(&mm->holes, &part->node);
+		else
+			free(part);
+	}
+	mm->nr_parts = left;
+}
+
+static void give_holes_back(struct mm *mm)
+{
+	struct mm_part *part, *next;
+
+	mutex_lock(&mm->lock);
+	list_for_each_safe (part, next, &mm->holes, node) {
+		raw_syscall(SYS_munmap, part->start, part->len);
+		list_del(&part->node);
+		free(part);
+	}
+	mutex_unlock(&mm->lock);
 }
 
 void mm_child_adopt(struct mm *mm)
@@ -46,7 +76,7 @@ void mm_child_adopt(struct mm *mm)
 		/* What devices reach is the parent's memory. */
 		mm->pins = NULL;
 		mm->mem_fd = mm->maps_fd = -1;
-		drop_unforked_locked(mm);
+		keep_holes_locked(mm);
 		for (size_t i = 0; i < mm->nr_parts; i++) {
 			struct mm_placed *placed = mm->parts[i]->placed;
 
@@ -90,6 +120,7 @@ static void *service_main(void *arg)
 	struct mm_control_msg m;
 	long n = 0;
 
+	atomic_store(&service.runs, true);
 	do {
 		look(mm);
 		m.changes = atomic_load(&service.looked);
@@ -116,6 +147,9 @@ static int service_start(struct mm *mm)
 	real.pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (!err)
 		pthread_detach(thread);
+	while (!err && !list_empty(&mm->holes) && !atomic_load(&service.runs))
+		sched_yield();
+	give_holes_back(mm);
 	return -err;
 }
 
@@ -126,6 +160,7 @@ int mm_child_serve(struct mm *mm, int control)
 	service.control = control;
 	/* What was changed before is done, and what is changed from here on arrives as a message. */
 	look(mm);
+	atomic_store(&service.runs, false);
 	atomic_store(&service.pid, getpid());
 	err = service_start(mm);
 	if (err) {
@@ -175,7 +210,8 @@ bool mm_holds_any(void)
 	if (!mm)
 		return false;
 	mutex_lock(&mm->lock);
-	any = mm->nr_parts;
+	/* Who only keeps holes is served, too: with that he gives them back. */
+	any = mm->nr_parts || !list_empty(&mm->holes);
 	mutex_unlock(&mm->lock);
 	return any;
 }
