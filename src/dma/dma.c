@@ -25,6 +25,7 @@ struct dma_device {
 	struct dma_limits limits;
 	struct iommu_domain *domain;
 	struct iova_space iovas;
+	bool attached; /* its owner's */
 };
 
 static int window_reserve(struct iova_space *s, uint64_t start, uint64_t last)
@@ -102,6 +103,7 @@ int dma_device_create(struct pci_function *fn, const struct dma_limits *limits, 
 	if (err)
 		goto undo_domain;
 	iommu_attach(&fn->iommu, d->domain);
+	d->attached = true;
 	*out = d;
 	return 0;
 
@@ -112,9 +114,16 @@ undo_device:
 	return err;
 }
 
+void dma_device_detach(struct dma_device *d)
+{
+	if (d->attached)
+		iommu_attach(&d->fn->iommu, NULL);
+	d->attached = false;
+}
+
 void dma_device_destroy(struct dma_device *d)
 {
-	iommu_attach(&d->fn->iommu, NULL);
+	dma_device_detach(d);
 	iova_space_fini(&d->iovas);
 	iommu_domain_destroy(d->domain);
 	free(d);

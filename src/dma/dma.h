@@ -27,8 +27,13 @@ struct dma_limits {
 
 /* Gives fn a domain of its own and attaches it. -EBUSY: it has one. */
 int dma_device_create(struct pci_function *fn, const struct dma_limits *limits, struct dma_device **out);
-/* Everything is unmapped. Detaches; drains. */
+/* Everything is unmapped. Detaches, unless that was done; drains. */
 void dma_device_destroy(struct dma_device *d);
+/*
+ * The function does no DMA through it any more, and may be another driver's: what is still mapped can be unmapped
+ * later. Drains.
+ */
+void dma_device_detach(struct dma_device *d);
 struct pci_function *dma_device_function(const struct dma_device *d);
 const struct dma_limits *dma_device_limits(const struct dma_device *d);
 
