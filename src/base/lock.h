@@ -31,6 +31,7 @@ enum lock_rank {
 	LOCK_RANK_VFIO_CONFIG = 320,	/* virtual config space of one VFIO device */
 	LOCK_RANK_VFIO_IRQ = 350,	/* interrupt set-up of one VFIO device */
 	LOCK_RANK_VFIO_MEMORY = 380,	/* BAR accesses of one VFIO device against what turns them off */
+	LOCK_RANK_SLICES = 390,		/* who changes what virtual functions of a gpu see */
 	LOCK_RANK_GATE = 400,		/* one PCI function's gate and the buffers behind it */
 	LOCK_RANK_BUFFERS = 450,	/* the list of a machine's dma-bufs */
 	LOCK_RANK_RESERVATION = 500,	/* one buffer: its attachments and revoked state, its fences */

@@ -3,7 +3,7 @@
  * A CPU mapping: the attachment by which a buffer reaches a program's address space. It is zapped by invalidate and
  * comes back by itself when the memory is usable again.
  *
- * Who may include this: dmabuf/, vfio/.
+ * Who may include this: dmabuf/, vfio/, heap/, drm/.
  */
 #ifndef BARTER_DMABUF_CPU_MAPPING_H
 #define BARTER_DMABUF_CPU_MAPPING_H

@@ -10,7 +10,7 @@
  * Client callbacks run under the gate's lock (LOCK_RANK_GATE), may take the reservation lock and what lies below, must
  * not drain themselves and cannot fail.
  *
- * Who may include this: pci/, dmabuf/, vfio/.
+ * Who may include this: pci/, dmabuf/, vfio/, drm/.
  */
 #ifndef BARTER_PCI_GATE_H
 #define BARTER_PCI_GATE_H
