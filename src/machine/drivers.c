@@ -26,7 +26,7 @@ const struct machine_driver_type pcieport_driver = {
 };
 
 /* In the order in which a function is offered to them. */
-static const struct machine_driver_type *const driver_types[] = {&pcieport_driver, &vfio_pci_driver};
+static const struct machine_driver_type *const driver_types[] = {&pcieport_driver, &sgpu_driver, &vfio_pci_driver};
 
 int drivers_create(struct machine *m)
 {

@@ -36,6 +36,7 @@ struct machine_driver_type {
 };
 
 extern const struct machine_driver_type pcieport_driver; /* drivers.c */
+extern const struct machine_driver_type sgpu_driver;	  /* driver_sgpu.c */
 extern const struct machine_driver_type vfio_pci_driver; /* driver_vfio.c */
 
 /* A PCI driver in /sys/bus/pci/drivers. */
