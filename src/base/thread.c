@@ -6,6 +6,8 @@
 
 #include "base/lock.h"
 
+_Thread_local bool thread_in_handler __attribute__((tls_model("initial-exec")));
+
 #define THREAD_STACK_BYTES (256u << 10)
 
 struct thread_start {

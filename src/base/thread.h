@@ -14,4 +14,10 @@
  */
 int thread_start(pthread_t *thread, const char *name, void *(*start)(void *arg), void *arg);
 
+/*
+ * The thread is in a signal handler of ours: it may wait, but allocates nothing, frees nothing and uses no stdio. The
+ * door sets it where its handlers begin; who has such things to do gives them to another thread.
+ */
+extern _Thread_local bool thread_in_handler __attribute__((tls_model("initial-exec")));
+
 #endif

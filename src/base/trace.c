@@ -54,11 +54,9 @@ void trace_destroy(struct trace *t)
 		return;
 	for (unsigned i = 0; i < TRACE_SHARDS; i++)
 		chunks_free(&t->shards[i]);
-	for (unsigned i = 0; i < RULE_BUCKETS; i++) {
-		for (struct trace_rule *rule = t->rules[i], *next; rule; rule = next) {
-			next = rule->next;
-			free(rule);
-		}
+	for (struct trace_rule_chunk *chunk = t->rule_chunks, *next; chunk; chunk = next) {
+		next = chunk->next;
+		munmap(chunk, TRACE_CHUNK_SIZE);
 	}
 	for (struct trace_object *object = t->objects, *next; object; object = next) {
 		next = object->next;
@@ -154,6 +152,22 @@ void trace_instant(struct trace *t, enum trace_kind kind, const char *device, co
 	record(t, kind, device ? device : "", name, trace_now(), TRACE_INSTANT, text);
 }
 
+static struct trace_rule *rule_alloc(struct trace *t)
+{
+	const size_t capacity = (TRACE_CHUNK_SIZE - sizeof(struct trace_rule_chunk)) / sizeof(struct trace_rule);
+	struct trace_rule_chunk *chunk = t->rule_chunks;
+
+	spin_assert_held(&t->report_lock);
+	if (!chunk || chunk->used == capacity) {
+		chunk = mmap(NULL, TRACE_CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (chunk == MAP_FAILED)
+			return NULL;
+		chunk->next = t->rule_chunks;
+		t->rule_chunks = chunk;
+	}
+	return &chunk->rules[chunk->used++];
+}
+
 /* The same text at two places may be one literal or two: the text decides. */
 static struct trace_rule *rule_find(struct trace *t, int err, const char *fmt)
 {
@@ -167,7 +181,7 @@ static struct trace_rule *rule_find(struct trace *t, int err, const char *fmt)
 	for (rule = t->rules[bucket]; rule; rule = rule->next)
 		if (rule->err == err && (rule->fmt == fmt || !strcmp(rule->fmt, fmt)))
 			return rule;
-	rule = calloc(1, sizeof(*rule));
+	rule = rule_alloc(t);
 	if (!rule)
 		return NULL;
 	*rule = (struct trace_rule){.next = t->rules[bucket], .fmt = fmt, .err = err};

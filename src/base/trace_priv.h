@@ -46,6 +46,13 @@ struct trace_rule {
 	char newest[TRACE_TEXT_MAX];
 };
 
+/* What rules are cut from; from mmap for the same reason. */
+struct trace_rule_chunk {
+	struct trace_rule_chunk *next;
+	unsigned used;
+	struct trace_rule rules[];
+};
+
 struct trace_object {
 	struct trace_object *next;
 	const char *name; /* a literal */
@@ -66,6 +73,7 @@ struct trace {
 
 	struct spinlock report_lock;
 	struct trace_rule *rules[RULE_BUCKETS]; /* guarded by report_lock */
+	struct trace_rule_chunk *rule_chunks;	/* guarded by report_lock */
 	struct trace_object *objects;		/* guarded by report_lock */
 };
 

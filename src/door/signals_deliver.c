@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "door/context.h"
 #include "door/mm_share.h"
 #include "door/pin.h"
@@ -152,23 +153,31 @@ static bool register_fault(siginfo_t *info, ucontext_t *uc)
 	return handled;
 }
 
+/* False: it is the program's affair. */
+static bool is_ours(int sig, siginfo_t *info, ucontext_t *uc)
+{
+	if (is_fault(info))
+		return ((sig == SIGSEGV || sig == SIGBUS) && (uaccess_fixup(uc) || pin_fixup(info, uc))) ||
+		       (sig == SIGSEGV && register_fault(info, uc));
+	if (door_thread.inside && !door_thread.deferred) {
+		put_off(sig, info, uc);
+		return true;
+	}
+	if (likely(!mm_child_is_call(info)))
+		return false;
+	mm_child_wait(info);
+	return true;
+}
+
 void signals_on_owned(int sig, siginfo_t *info, void *context)
 {
-	ucontext_t *uc = context;
+	bool was_in_handler = thread_in_handler, done;
 
-	if (is_fault(info)) {
-		if ((sig == SIGSEGV || sig == SIGBUS) && (uaccess_fixup(uc) || pin_fixup(info, uc)))
-			return;
-		if (sig == SIGSEGV && register_fault(info, uc))
-			return;
-	} else if (door_thread.inside && !door_thread.deferred) {
-		put_off(sig, info, uc);
-		return;
-	} else if (unlikely(mm_child_is_call(info))) {
-		mm_child_wait(info);
-		return;
-	}
-	deliver_to_program(sig, info, uc);
+	thread_in_handler = true;
+	done = is_ours(sig, info, context);
+	thread_in_handler = was_in_handler;
+	if (!done)
+		deliver_to_program(sig, info, context);
 }
 
 void signals_on_other(int sig, siginfo_t *info, void *context)

@@ -73,7 +73,7 @@ void pci_function_fini(struct pci_function *fn)
 	pci_gate_fini(&fn->gate);
 	mutex_fini(&fn->lock);
 	irq_state_fini(fn);
-	free(fn->sriov);
+	sriov_fini(fn);
 	free(fn->config);
 	fn->config = NULL;
 }
@@ -89,6 +89,8 @@ int pci_function_open(struct pci_function *fn)
 {
 	int err = pci_set_power_state(fn, 0);
 
+	if (!err)
+		err = sriov_start(fn);
 	if (err)
 		return err;
 	command_change(fn, PCI_COMMAND_MEMORY, PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);

@@ -5,6 +5,7 @@
 
 #include <linux/pci_regs.h>
 
+#include "base/work.h"
 #include "pci/build.h"
 #include "pci/irq.h"
 #include "pci/sriov.h"
@@ -59,8 +60,18 @@ struct pci_sriov {
 		size_t nr;
 		bool changed;
 	} wishes[PCI_MAX_VFS];
-	_Atomic bool any_wish;
+	/* How many wishes there were, and up to which they have been carried out: sriov_window.c. */
+	_Atomic uint64_t nr_wishes, nr_carried;
+	struct work_queue *carrier; /* immutable; of its own, for it is waited for by traps */
+	struct work carry;
+	struct pci_function *pf;
 };
+
+/* A driver opens the PF: what takes long gets a thread. 0 or -errno. */
+int sriov_start(struct pci_function *pf);
+void sriov_fini(struct pci_function *pf);
+/* sriov_window.c */
+void sriov_carry(struct work *w);
 
 /* pf->lock is held. */
 void sriov_update_locked(struct pci_function *pf, bool powered);

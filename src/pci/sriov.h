@@ -68,7 +68,7 @@ struct pci_fragment {
 };
 /*
  * pf->lock is held: the VF's window shall show these, one behind the other, and a hole in the rest. It does when the
- * register access or the reset in which this was called is over, in the caller's thread; the newest wish wins.
+ * register access or the reset in which this was called is over; the newest wish wins.
  */
 void pci_vf_set_window_locked(struct pci_function *pf, unsigned vf, const struct pci_fragment *fragments, size_t nr);
 /* Carries out the wishes: for who takes pf->lock by itself. No lock is held. */

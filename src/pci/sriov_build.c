@@ -10,6 +10,19 @@ enum { FIRST_VF_OFFSET = 1, VF_STRIDE = 1 };
 /* 4 KiB pages and what every function has to support beside; software may not choose another. */
 #define SUPPORTED_PAGE_SIZES 0x553
 
+int sriov_start(struct pci_function *pf)
+{
+	return pf->sriov ? work_queue_start(pf->sriov->carrier) : 0;
+}
+
+void sriov_fini(struct pci_function *pf)
+{
+	if (pf->sriov)
+		work_queue_destroy(pf->sriov->carrier);
+	free(pf->sriov);
+	pf->sriov = NULL;
+}
+
 int pci_build_sriov(struct pci_function *pf, unsigned total, uint16_t vf_device)
 {
 	const uint16_t control = PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE, all = 0xffff;
@@ -23,6 +36,13 @@ int pci_build_sriov(struct pci_function *pf, unsigned total, uint16_t vf_device)
 	pf->sriov = calloc(1, sizeof(*pf->sriov));
 	if (!pf->sriov)
 		return -ENOMEM;
+	pf->sriov->pf = pf;
+	work_init(&pf->sriov->carry, sriov_carry);
+	pf->sriov->carrier = work_queue_create("vf-windows");
+	if (!pf->sriov->carrier) {
+		sriov_fini(pf);
+		return -ENOMEM;
+	}
 	pf->cap_sriov = (uint16_t)cap;
 	pf->sriov->total = total;
 	pf->sriov->vf_device = vf_device;

@@ -6,9 +6,15 @@
  * out takes the VF's gate first and then looks what is wished now, so that of two the newer is shown whichever thread
  * comes first. Under the gate: shut and revoke for good, drain, take the old regions out of the physical space, put the
  * new ones in, open. No region is in use by then but by mappings that are dead, which do not look at it.
+ *
+ * The register store behind a wish may have trapped. Then its thread is in a signal handler, where nothing may
+ * allocate, and importers of a VF's buffers free what they had: a thread of the PF's own carries the wish out, and the
+ * store waits for that. The thread does nothing else, so what it waits for never waits for such a store: the gate,
+ * fences, and stores to the VF's own registers.
  */
 #include <string.h>
 
+#include "base/thread.h"
 #include "pci/pci_priv.h"
 
 struct fragments {
@@ -27,7 +33,7 @@ void pci_vf_set_window_locked(struct pci_function *pf, unsigned vf, const struct
 		memcpy(s->wishes[vf].fragments, fragments, nr * sizeof(*fragments));
 	s->wishes[vf].nr = nr;
 	s->wishes[vf].changed = true;
-	s->any_wish = true;
+	s->nr_wishes++;
 }
 
 /* False: someone else has carried it out. */
@@ -129,13 +135,35 @@ static void window_apply(struct pci_function *pf, unsigned index)
 	mutex_unlock(&vf->gate.lock);
 }
 
+static void carry_out(struct pci_function *pf)
+{
+	struct pci_sriov *s = pf->sriov;
+	uint64_t nr = s->nr_wishes;
+
+	for (unsigned i = 0; i < s->total; i++)
+		window_apply(pf, i);
+	s->nr_carried = nr;
+}
+
+void sriov_carry(struct work *w)
+{
+	/* A fault waits for it. */
+	lock_fault_begin("a change of windows");
+	carry_out(container_of(w, struct pci_sriov, carry)->pf);
+	lock_fault_end();
+}
+
+/* Also for who made no wish: of another's it may see the effect, so it had better see all of it. */
 void pci_sriov_apply(struct pci_function *pf)
 {
 	struct pci_sriov *s = pf->sriov;
 
-	if (!s || likely(!atomic_load_explicit(&s->any_wish, memory_order_relaxed)) ||
-	    !atomic_exchange(&s->any_wish, false))
+	if (!s || likely(s->nr_wishes == s->nr_carried))
 		return;
-	for (unsigned i = 0; i < s->total; i++)
-		window_apply(pf, i);
+	if (!thread_in_handler) {
+		carry_out(pf);
+		return;
+	}
+	work_queue_add(s->carrier, &s->carry, 0);
+	work_queue_flush(s->carrier);
 }
