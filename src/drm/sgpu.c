@@ -8,7 +8,7 @@
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 
-#include "drm/sgpu_priv.h"
+#include "drm/sgpu_ring.h"
 
 static const struct lock_class slice_lock_class = {.name = "gpu slices", .rank = LOCK_RANK_SLICES};
 static const struct lock_class memory_lock_class = {.name = "gpu memory", .rank = LOCK_RANK_LEAF};
@@ -100,12 +100,22 @@ int sgpu_probe(const struct sgpu_place *place, struct pci_function *fn, struct d
 	err = sgpu_local_init(gpu);
 	if (err)
 		goto undo_hardware;
-	err = sgpu_sysfs_add(gpu);
+	err = sgpu_ring_create(gpu);
 	if (err)
 		goto undo_hardware;
+	err = sgpu_sysfs_add(gpu);
+	if (err)
+		goto undo_ring;
+	err = sgpu_node_add(gpu);
+	if (err)
+		goto undo_sysfs;
 	*out = gpu;
 	return 0;
 
+undo_sysfs:
+	sgpu_sysfs_remove(gpu);
+undo_ring:
+	sgpu_ring_destroy(gpu);
 undo_hardware:
 	hardware_close(gpu);
 undo_alloc:
@@ -115,8 +125,10 @@ undo_alloc:
 
 void sgpu_remove(struct sgpu *gpu)
 {
+	sgpu_node_remove(gpu);
 	sgpu_sysfs_remove(gpu);
 	atomic_store(&gpu->unplugged, true);
+	sgpu_ring_destroy(gpu);
 	hardware_close(gpu);
 	sgpu_put(gpu);
 }

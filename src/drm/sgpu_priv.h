@@ -6,6 +6,7 @@
 #include <drm/sgpu_drm.h>
 #include <stdatomic.h>
 
+#include "base/condition.h"
 #include "base/ids.h"
 #include "base/trace.h"
 #include "base/work.h"
@@ -19,7 +20,7 @@
 #include "pci/sriov.h"
 #include "sched/sched.h"
 
-enum { SGPU_GRANULE = 65536, SGPU_RING_ENTRIES = 1024, SGPU_MAX_OPS = 64, SGPU_BAR_MEMORY = 2 };
+enum { SGPU_GRANULE = 65536, SGPU_MAX_OPS = 64, SGPU_BAR_MEMORY = 2 };
 
 /* A run of addresses as the ring uses them. */
 struct sgpu_entry {
@@ -45,7 +46,9 @@ struct sgpu {
 	struct dma_buf_registry *registry;
 	struct trace *trace;
 	struct sgpu_place place;
-	struct ns_node *admin; /* sriov_admin */
+	struct ns_node *admin;	  /* sriov_admin */
+	struct ns_node *nodes[4]; /* sgpu_node.c */
+	atomic_uint nr_clients;	  /* that have had it open */
 	struct sgpu_slice_file slice_files[PCI_MAX_VFS];
 	uint64_t local_size;
 	atomic_bool unplugged; /* the driver has let go of the function */
@@ -56,16 +59,11 @@ struct sgpu {
 	uint64_t nr_free;
 	struct sgpu_slice slices[PCI_MAX_VFS];
 
-	/* The ring: sgpu_ring.c. */
-	struct sched_scheduler *sched;
-	struct mutex submit_lock; /* jobs are armed and pushed under it */
-	struct dma_coherent ring, fence_word;
-	uint32_t tail;	   /* the scheduler's worker's */
-	uint64_t sequence; /* likewise */
-	uint64_t fence_context;
-	struct spinlock fence_lock; /* guards pending, and is the lock of the hardware's fences */
-	struct list pending;	    /* struct hw_fence, in the order of the ring */
-	struct work_queue *cleanup;
+	/* sgpu_ring.c */
+	struct sgpu_ring *ring; /* NULL: the driver has let go of the function */
+	unsigned nr_entered;	/* who uses it */
+	bool ring_gone;
+	struct condition ring_changed;
 };
 
 static inline void sgpu_get(struct sgpu *gpu)
@@ -142,39 +140,11 @@ void sgpu_slices_restore(struct sgpu *gpu);
 int sgpu_sysfs_add(struct sgpu *gpu);
 void sgpu_sysfs_remove(struct sgpu *gpu);
 
-/* sgpu_ring.c */
-int sgpu_ring_create(struct sgpu *gpu);
-void sgpu_ring_destroy(struct sgpu *gpu);
-
-struct sgpu_command {
-	uint32_t opcode, flags;
-	uint64_t source, target, length, sequence, reserved[3];
-};
-
-struct sgpu_job {
-	struct sched_job base;
-	struct work work;
-	struct sgpu *gpu;
-	struct sgpu_bo **bos;
-	unsigned *invalidations; /* of each, when the commands were made */
-	unsigned nr_bos;
-	struct sgpu_command *commands;
-	unsigned nr_commands;
-};
-void sgpu_job_free(struct sgpu_job *job);
-
-/* sgpu_file.c: the node; sgpu_submit.c. */
-struct sgpu_queue {
-	struct sched_entity entity;
-};
-struct sgpu_file {
-	struct sgpu *gpu;
-	struct mutex lock; /* guards both tables */
-	struct ids handles, queues;
-};
+/* sgpu_node.c: the render node, and what /sys shows of it. */
+int sgpu_node_add(struct sgpu *gpu);
+void sgpu_node_remove(struct sgpu *gpu);
+/* sgpu_file.c: an ns_open_fn. */
 int sgpu_open(void *priv, struct task *t, int open_flags, struct file **out);
-struct sgpu_bo *sgpu_file_bo(struct sgpu_file *sf, uint32_t handle); /* with a reference */
-long sgpu_submit_ioctl(struct sgpu_file *sf, struct task *t, uaddr_t arg);
 
 static inline void sgpu_write(struct sgpu *gpu, unsigned reg, uint32_t value)
 {

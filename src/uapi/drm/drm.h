@@ -24,6 +24,9 @@ struct drm_version {
 #define DRM_CAP_PRIME 0x5
 #define DRM_PRIME_CAP_IMPORT 0x1
 #define DRM_PRIME_CAP_EXPORT 0x2
+#define DRM_CAP_TIMESTAMP_MONOTONIC 0x6
+#define DRM_CAP_SYNCOBJ 0x13
+#define DRM_CAP_SYNCOBJ_TIMELINE 0x14
 struct drm_get_cap {
 	__u64 capability;
 	__u64 value; /* out */

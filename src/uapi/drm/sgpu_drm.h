@@ -15,6 +15,7 @@
 #define DRM_SGPU_SUBMIT 0x04
 #define DRM_SGPU_QUEUE_CREATE 0x05
 #define DRM_SGPU_QUEUE_DESTROY 0x06
+#define DRM_SGPU_BO_IMPORT 0x07
 
 struct drm_sgpu_info {
 	__u64 local_size; /* bytes of local memory */
@@ -41,6 +42,14 @@ struct drm_sgpu_bo_info {
 	__u32 nr_entries; /* out: address ranges that it is made of, as the ring uses them */
 	__u32 pad;
 	char mapping_type[32]; /* out: what was negotiated with the exporter; "" when not imported */
+};
+
+/* As PRIME_FD_TO_HANDLE. flags: 0, or DRM_SGPU_BO_PINNED: it is not to move, and need not come back once revoked. */
+struct drm_sgpu_bo_import {
+	__s32 fd;
+	__u32 flags;
+	__u32 handle; /* out */
+	__u32 pad;
 };
 
 /* An offset for mmap(2) of the node. */
@@ -95,5 +104,6 @@ struct drm_sgpu_submit {
 #define DRM_IOCTL_SGPU_SUBMIT DRM_IOWR(DRM_COMMAND_BASE + DRM_SGPU_SUBMIT, struct drm_sgpu_submit)
 #define DRM_IOCTL_SGPU_QUEUE_CREATE DRM_IOWR(DRM_COMMAND_BASE + DRM_SGPU_QUEUE_CREATE, struct drm_sgpu_queue_create)
 #define DRM_IOCTL_SGPU_QUEUE_DESTROY DRM_IOWR(DRM_COMMAND_BASE + DRM_SGPU_QUEUE_DESTROY, struct drm_sgpu_queue_destroy)
+#define DRM_IOCTL_SGPU_BO_IMPORT DRM_IOWR(DRM_COMMAND_BASE + DRM_SGPU_BO_IMPORT, struct drm_sgpu_bo_import)
 
 #endif
