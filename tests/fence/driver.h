@@ -17,7 +17,7 @@ struct test_fence {
 	bool knows;	      /* what signaled() answers */
 	int enabled;	      /* how often signalling was asked for */
 	bool already;	      /* what enable_signaling() finds: it has happened */
-	uint64_t deadline_ns; /* the last that was set */
+	_Atomic uint64_t deadline_ns; /* the last that was set */
 };
 
 /* One reference, in a context of its own when context is 0. lock: may be NULL. */
