@@ -139,6 +139,5 @@ void sgpu_reset_prepare(struct sgpu *gpu)
 
 void sgpu_reset_done(struct sgpu *gpu)
 {
-	master_set(gpu->fn);
 	sgpu_slices_restore(gpu);
 }

@@ -23,6 +23,16 @@ static int sgpu_driver_sriov_configure(struct machine_function *mf, unsigned nr)
 	return sgpu_sriov_configure(mf->driver_data, nr);
 }
 
+static void sgpu_driver_reset_prepare(struct machine_function *mf)
+{
+	sgpu_reset_prepare(mf->driver_data);
+}
+
+static void sgpu_driver_reset_done(struct machine_function *mf)
+{
+	sgpu_reset_done(mf->driver_data);
+}
+
 const struct machine_driver_type sgpu_driver = {
 	.name = "sgpu",
 	.path = "/sys/bus/pci/drivers/sgpu",
@@ -31,4 +41,6 @@ const struct machine_driver_type sgpu_driver = {
 	.probe = sgpu_driver_probe,
 	.remove = sgpu_driver_remove,
 	.sriov_configure = sgpu_driver_sriov_configure,
+	.reset_prepare = sgpu_driver_reset_prepare,
+	.reset_done = sgpu_driver_reset_done,
 };

@@ -131,6 +131,27 @@ void driver_unbind(struct machine_function *mf)
 	mutex_unlock(&mf->m->lock);
 }
 
+int driver_reset(struct machine_function *mf)
+{
+	const struct machine_driver_type *type = NULL;
+	int err;
+
+	mutex_lock(&mf->m->lock);
+	function_busy_begin_locked(mf);
+	if (mf->driver && !mf->unbinding && mf->driver->type->reset_prepare)
+		type = mf->driver->type;
+	mutex_unlock(&mf->m->lock);
+	if (type)
+		type->reset_prepare(mf);
+	err = pci_reset_function(mf->fn);
+	if (type)
+		type->reset_done(mf);
+	mutex_lock(&mf->m->lock);
+	mf->busy = false;
+	mutex_unlock(&mf->m->lock);
+	return err;
+}
+
 void driver_probe_locked(struct machine_function *mf)
 {
 	for (size_t i = 0; i < mf->m->nr_drivers && !mf->driver && !mf->unbinding; i++)

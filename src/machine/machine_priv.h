@@ -33,10 +33,16 @@ struct machine_driver_type {
 	 * are added after this, and have been removed before it. 0 or -errno. NULL: sriov_numvfs answers ENOENT.
 	 */
 	int (*sriov_configure)(struct machine_function *mf, unsigned nr);
+	/*
+	 * Before and after a reset through sysfs, without locks: the driver lets go of the hardware and takes it up
+	 * again. Not while it is being unbound. Both or none.
+	 */
+	void (*reset_prepare)(struct machine_function *mf);
+	void (*reset_done)(struct machine_function *mf);
 };
 
 extern const struct machine_driver_type pcieport_driver; /* drivers.c */
-extern const struct machine_driver_type sgpu_driver;	  /* driver_sgpu.c */
+extern const struct machine_driver_type sgpu_driver;	 /* driver_sgpu.c */
 extern const struct machine_driver_type vfio_pci_driver; /* driver_vfio.c */
 
 /* A PCI driver in /sys/bus/pci/drivers. */
@@ -62,8 +68,9 @@ struct machine_function {
 	struct machine_driver *driver; /* NULL: none */
 	bool unbinding;		       /* waits for files to be closed, without the lock */
 	bool leaving;		       /* a VF that is being removed: takes no driver any more */
+	/* Stands for Linux's device lock: someone resets it, or changes how many VFs it has, without m->lock. */
+	bool busy;
 	/* Of a PF. */
-	bool sriov_busy;   /* someone changes how many VFs there are, without the lock */
 	bool vf_autoprobe; /* sriov_drivers_autoprobe */
 	unsigned nr_vfs;   /* written while busy */
 	struct ns_node *driver_link, *driver_entry;
@@ -103,6 +110,8 @@ void sysfs_group_remove(struct machine_function *mf);
 
 /* sriov.c */
 int sysfs_add_sriov(struct machine_function *mf);
+/* Waits until nobody else is; lets m->lock go meanwhile. */
+void function_busy_begin_locked(struct machine_function *mf);
 /* Before the driver lets go of a PF. Without locks. */
 void sriov_release(struct machine_function *mf, const struct machine_driver_type *driver);
 /* What `enabled_vfs` in the rack says. */
@@ -110,6 +119,8 @@ int sriov_set_at_boot(struct machine *m);
 
 /* drivers.c: which driver has which function. m->lock is held for the _locked ones. */
 int driver_bind_locked(struct machine_function *mf, struct machine_driver *driver);
+/* Resets the function, with its driver knowing. Without locks. 0 or -errno. */
+int driver_reset(struct machine_function *mf);
 void driver_unbind(struct machine_function *mf); /* takes the lock; waits until nobody has the device open */
 bool driver_matches_locked(const struct machine_function *mf, const struct machine_driver *driver);
 /* Binds to the first driver that matches. Having none is no error, as on Linux. */

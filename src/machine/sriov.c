@@ -4,8 +4,7 @@
  * through sriov_numvfs. They come when the driver has set them up and go before it takes them away; going waits for the
  * programs that have them open, as unbinding does.
  *
- * Linux holds the PF's device lock all the while. Here `sriov_busy` stands for it, for a wait for programs must hold no
- * lock.
+ * Linux holds the PF's device lock all the while. Here `busy` stands for it, for a wait for programs must hold no lock.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,14 +138,14 @@ static int numvfs_check_locked(struct machine_function *pf, unsigned nr)
 	return 0;
 }
 
-static void busy_begin_locked(struct machine_function *pf)
+void function_busy_begin_locked(struct machine_function *mf)
 {
-	while (pf->sriov_busy) {
-		mutex_unlock(&pf->m->lock);
+	while (mf->busy) {
+		mutex_unlock(&mf->m->lock);
 		nap();
-		mutex_lock(&pf->m->lock);
+		mutex_lock(&mf->m->lock);
 	}
-	pf->sriov_busy = true;
+	mf->busy = true;
 }
 
 static int numvfs_set(struct machine_function *pf, unsigned nr)
@@ -156,7 +155,7 @@ static int numvfs_set(struct machine_function *pf, unsigned nr)
 	int err;
 
 	mutex_lock(&m->lock);
-	busy_begin_locked(pf);
+	function_busy_begin_locked(pf);
 	err = numvfs_check_locked(pf, nr);
 	if (!err)
 		driver = pf->driver->type;
@@ -166,7 +165,7 @@ static int numvfs_set(struct machine_function *pf, unsigned nr)
 	mutex_lock(&m->lock);
 	if (!err)
 		pf->nr_vfs = nr;
-	pf->sriov_busy = false;
+	pf->busy = false;
 	mutex_unlock(&m->lock);
 	return err == 1 ? 0 : err;
 }
@@ -175,16 +174,14 @@ void sriov_release(struct machine_function *mf, const struct machine_driver_type
 {
 	struct machine *m = mf->m;
 
-	if (!mf->fn->sriov || !driver->sriov_configure)
-		return;
 	mutex_lock(&m->lock);
-	busy_begin_locked(mf);
+	function_busy_begin_locked(mf);
 	mutex_unlock(&m->lock);
 	if (mf->nr_vfs)
 		numvfs_change(mf, driver, 0);
 	mutex_lock(&m->lock);
 	mf->nr_vfs = 0;
-	mf->sriov_busy = false;
+	mf->busy = false;
 	mutex_unlock(&m->lock);
 }
 

@@ -105,7 +105,7 @@ static ssize_t reset_store(void *priv, uint64_t offset, const char *buf, size_t 
 	if (method == PCI_RESET_NONE)
 		return refuse(mf->m->trace, -ENOTTY, "%s/reset: reset_method is empty", mf->fn->name);
 	/* Whichever way it goes, the function sees the same. */
-	err = pci_reset_function(mf->fn);
+	err = driver_reset(mf);
 	return err ? err : (ssize_t)len;
 }
 
