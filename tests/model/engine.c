@@ -165,8 +165,8 @@ static void test_interrupt_intx(void **state)
 }
 
 /*
- * Long enough to be met in the middle, also by a thread that has lost its processor for a while: the same megabyte again
- * and again, for seconds.
+ * Long enough to be met in the middle, also by a thread that has lost its processor for a while: the same megabyte
+ * again and again, for seconds.
  */
 enum { LONG = 60000 };
 
