@@ -25,8 +25,6 @@ bool trap_decoder_load(void)
 	char name[32];
 	void *library;
 
-	if (zydis.ready)
-		return true;
 	/* The very version whose structures we were built with. */
 	snprintf(name, sizeof(name), "libZydis.so.%u.%u", (unsigned)ZYDIS_VERSION_MAJOR(ZYDIS_VERSION),
 		 (unsigned)ZYDIS_VERSION_MINOR(ZYDIS_VERSION));

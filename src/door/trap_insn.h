@@ -61,6 +61,7 @@ struct trap_insn {
 	int64_t displacement;
 };
 
+/* Once, before anything is decoded. */
 bool trap_decoder_load(void);
 /* Decodes what is at ip; false when it cannot be read or is nothing that the trap knows. Usable in signal handlers. */
 bool trap_decode(uaddr_t ip, struct trap_insn *insn);

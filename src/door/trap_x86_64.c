@@ -3,6 +3,7 @@
 #include "door/trap.h"
 
 #include <cpuid.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/trace.h"
@@ -27,18 +28,28 @@ static struct {
 	unsigned ymm_high, zmm_high, zmm_upper;
 } xsave_offsets;
 
-bool trap_prepare(void)
+static bool decoder_loaded;
+
+static void prepare(void)
 {
 	unsigned size, ebx, ecx, edx;
 
-	if (!xsave_offsets.ymm_high && __get_cpuid_count(0xd, 2, &size, &ebx, &ecx, &edx)) {
+	if (__get_cpuid_count(0xd, 2, &size, &ebx, &ecx, &edx))
 		xsave_offsets.ymm_high = ebx;
-		if (__get_cpuid_count(0xd, 6, &size, &ebx, &ecx, &edx))
-			xsave_offsets.zmm_high = ebx;
-		if (__get_cpuid_count(0xd, 7, &size, &ebx, &ecx, &edx))
-			xsave_offsets.zmm_upper = ebx;
-	}
-	return trap_decoder_load();
+	if (xsave_offsets.ymm_high && __get_cpuid_count(0xd, 6, &size, &ebx, &ecx, &edx))
+		xsave_offsets.zmm_high = ebx;
+	if (xsave_offsets.ymm_high && __get_cpuid_count(0xd, 7, &size, &ebx, &ecx, &edx))
+		xsave_offsets.zmm_upper = ebx;
+	decoder_loaded = trap_decoder_load();
+}
+
+/* Two threads may map registers at the same time, both for the first. */
+bool trap_prepare(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, prepare);
+	return decoder_loaded;
 }
 
 /* The bytes are compared: code may have been replaced at the same address. */
