@@ -36,9 +36,11 @@ tsan: setup ## all tests under ThreadSanitizer
 	@tools/variant tsan
 	@tools/run-tests build-tsan $(ARGS)
 
-soak: setup ## the stress tests under ThreadSanitizer, for minutes (SECONDS=120)
+soak: setup ## the stress tests under each sanitizer, for minutes (SECONDS=120)
 	@tools/variant tsan
+	@tools/variant asan
 	@BARTER_STRESS_SECONDS=$(or $(SECONDS),120) tools/run-tests build-tsan --suite stress -t 0
+	@BARTER_STRESS_SECONDS=$(or $(SECONDS),120) tools/run-tests build-asan --suite stress -t 0
 
 fuzz: ## fuzz what parses, for a minute each (SECONDS=60)
 	@tools/setup fuzz
