@@ -159,5 +159,5 @@ int main(void)
 		cmocka_unit_test(the_array_signals_without_its_members_lock),
 		cmocka_unit_test(a_deadline_is_every_member_s),
 	};
-	return cmocka_run_group_tests(tests, fences_none, fences_none);
+	return run_fence_tests(tests);
 }

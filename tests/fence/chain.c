@@ -208,5 +208,5 @@ int main(void)
 		cmocka_unit_test(a_million_links_need_no_stack),
 		cmocka_unit_test(links_that_are_asked_signal_in_order),
 	};
-	return cmocka_run_group_tests(tests, fences_none, fences_none);
+	return run_fence_tests(tests);
 }

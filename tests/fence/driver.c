@@ -65,7 +65,11 @@ void test_cb_count(struct dma_fence *f, struct dma_fence_cb *cb)
 	atomic_fetch_add(&c->runs, 1);
 }
 
-int fences_none(void **state)
+int fences_left(void)
 {
-	return dma_fence_count() ? -1 : 0;
+	int64_t nr = dma_fence_count();
+
+	if (nr)
+		print_error("%lld fences are left\n", (long long)nr);
+	return nr != 0;
 }

@@ -257,5 +257,5 @@ int main(void)
 		cmocka_unit_test(work_put_off_runs_when_the_last_spinlock_is_let_go),
 		cmocka_unit_test(a_signal_races_with_all_who_ask),
 	};
-	return cmocka_run_group_tests(tests, fences_none, fences_none);
+	return run_fence_tests(tests);
 }

@@ -223,5 +223,5 @@ int main(void)
 		cmocka_unit_test(who_follows_hears_of_each_fence),
 		cmocka_unit_test(readers_need_no_lock),
 	};
-	return cmocka_run_group_tests(tests, fences_none, fences_none);
+	return run_fence_tests(tests);
 }

@@ -240,5 +240,5 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(a_storm_of_reservations)};
 
-	return cmocka_run_group_tests(tests, fences_none, fences_none);
+	return run_fence_tests(tests);
 }

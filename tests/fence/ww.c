@@ -227,5 +227,5 @@ int main(void)
 		cmocka_unit_test(who_waits_is_not_overtaken),
 		cmocka_unit_test(a_storm_of_orders_ends),
 	};
-	return cmocka_run_group_tests(tests, fences_none, fences_none);
+	return run_fence_tests(tests);
 }
