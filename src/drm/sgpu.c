@@ -133,10 +133,6 @@ void sgpu_remove(struct sgpu *gpu)
 	sgpu_put(gpu);
 }
 
-void sgpu_reset_prepare(struct sgpu *gpu)
-{
-}
-
 void sgpu_reset_done(struct sgpu *gpu)
 {
 	sgpu_slices_restore(gpu);

@@ -32,10 +32,9 @@ void sgpu_remove(struct sgpu *gpu);
 /* nr virtual functions, each with an equal part of half of the local memory, in two fragments; 0: none. */
 int sgpu_sriov_configure(struct sgpu *gpu, unsigned nr);
 /*
- * Around a reset of the function by a kernel, without locks: prepare returns when nothing of the driver's runs on it,
- * done gives it back what the reset has taken.
+ * After a reset of the function by a kernel, without locks: gives virtual functions back what it has taken. The ring
+ * looks after itself (sgpu_recovery.c).
  */
-void sgpu_reset_prepare(struct sgpu *gpu);
 void sgpu_reset_done(struct sgpu *gpu);
 
 #endif

@@ -5,27 +5,39 @@
 #include "drm/sgpu.h"
 #include "machine/machine_priv.h"
 
+enum { FIRST_RENDER_MINOR = 128 };
+
+/* The lowest that no other gpu has. */
+static unsigned free_minor(const struct machine *m)
+{
+	for (unsigned minor = FIRST_RENDER_MINOR;; minor++) {
+		bool taken = false;
+
+		for (size_t i = 0; i < m->rack->root.nr_functions; i++)
+			if (m->functions[i].driver && m->functions[i].driver->type == &sgpu_driver)
+				taken |= m->functions[i].render_minor == minor;
+		if (!taken)
+			return minor;
+	}
+}
+
 static int sgpu_driver_probe(struct machine_function *mf)
 {
-	const struct sgpu_place place = {.ns = mf->m->ns, .dir = mf->dir, .minor = 128};
+	struct machine *m = mf->m;
+	const struct sgpu_place place = {.ns = m->ns, .dir = mf->dir, .minor = free_minor(m)};
 
-	return sgpu_probe(&place, mf->fn, mf->m->dma_bufs, mf->m->trace, (struct sgpu **)&mf->driver_data);
+	mf->render_minor = place.minor;
+	return sgpu_probe(&place, mf->fn, m->dma_bufs, m->trace, (struct sgpu **)&mf->driver_data);
 }
 
 static void sgpu_driver_remove(struct machine_function *mf)
 {
 	sgpu_remove(mf->driver_data);
-	mf->driver_data = NULL;
 }
 
 static int sgpu_driver_sriov_configure(struct machine_function *mf, unsigned nr)
 {
 	return sgpu_sriov_configure(mf->driver_data, nr);
-}
-
-static void sgpu_driver_reset_prepare(struct machine_function *mf)
-{
-	sgpu_reset_prepare(mf->driver_data);
 }
 
 static void sgpu_driver_reset_done(struct machine_function *mf)
@@ -41,6 +53,5 @@ const struct machine_driver_type sgpu_driver = {
 	.probe = sgpu_driver_probe,
 	.remove = sgpu_driver_remove,
 	.sriov_configure = sgpu_driver_sriov_configure,
-	.reset_prepare = sgpu_driver_reset_prepare,
 	.reset_done = sgpu_driver_reset_done,
 };

@@ -138,11 +138,9 @@ int driver_reset(struct machine_function *mf)
 
 	mutex_lock(&mf->m->lock);
 	function_busy_begin_locked(mf);
-	if (mf->driver && !mf->unbinding && mf->driver->type->reset_prepare)
+	if (mf->driver && !mf->unbinding && mf->driver->type->reset_done)
 		type = mf->driver->type;
 	mutex_unlock(&mf->m->lock);
-	if (type)
-		type->reset_prepare(mf);
 	err = pci_reset_function(mf->fn);
 	if (type)
 		type->reset_done(mf);

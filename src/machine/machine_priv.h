@@ -33,11 +33,7 @@ struct machine_driver_type {
 	 * are added after this, and have been removed before it. 0 or -errno. NULL: sriov_numvfs answers ENOENT.
 	 */
 	int (*sriov_configure)(struct machine_function *mf, unsigned nr);
-	/*
-	 * Before and after a reset through sysfs, without locks: the driver lets go of the hardware and takes it up
-	 * again. Not while it is being unbound. Both or none.
-	 */
-	void (*reset_prepare)(struct machine_function *mf);
+	/* After a reset through sysfs, without locks. Not while it is being unbound. May be NULL. */
 	void (*reset_done)(struct machine_function *mf);
 };
 
@@ -77,6 +73,7 @@ struct machine_function {
 	void *driver_data;	  /* the driver's, from probe to remove */
 	struct vfio_device *vfio; /* while vfio-pci has it */
 	unsigned vfio_index;
+	unsigned render_minor; /* while sgpu has it */
 	char driver_override[64]; /* "": none */
 	unsigned enable_count;
 	int broken_parity_status, d3cold_allowed, msi_bus, numa_node;
