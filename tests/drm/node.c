@@ -18,7 +18,7 @@ struct node *node_create(const char *rack, const char *override)
 	n->fx = fixture_create(rack, override);
 	n->ft = n->fx->ft;
 	n->fd = open_path(n->fx, RENDER_NODE, O_RDWR);
-	assert_true(n->fd >= 0);
+	CHECK(n->fd >= 0);
 	return n;
 }
 
@@ -26,9 +26,9 @@ void node_destroy(struct node *n)
 {
 	if (n->fd >= 0)
 		node_close(n, n->fd);
-	assert_int_equal(fake_task_nr_fds(n->ft), 0);
+	CHECK(fake_task_nr_fds(n->ft) == 0);
 	fixture_destroy(n->fx);
-	assert_int_equal(dma_fence_count(), n->fences);
+	CHECK(dma_fence_count() == n->fences);
 	free(n);
 }
 
@@ -51,7 +51,7 @@ struct pci_function *node_function(struct node *n, const char *name)
 	for (size_t i = 0; i < root->nr_functions; i++)
 		if (!strcmp(root->functions[i]->name, name))
 			return root->functions[i];
-	fail_msg("no %s", name);
+	CHECK(!"no such function");
 	return NULL;
 }
 
@@ -64,7 +64,7 @@ uint32_t node_bo(struct node *n, uint64_t size, uint32_t flags)
 {
 	struct drm_sgpu_bo_create create = {.size = size, .flags = flags};
 
-	assert_int_equal(node_ioctl(n, DRM_IOCTL_SGPU_BO_CREATE, &create), 0);
+	CHECK(node_ioctl(n, DRM_IOCTL_SGPU_BO_CREATE, &create) == 0);
 	return create.handle;
 }
 
@@ -72,7 +72,7 @@ uint32_t node_queue(struct node *n, uint32_t priority)
 {
 	struct drm_sgpu_queue_create create = {.priority = priority};
 
-	assert_int_equal(node_ioctl(n, DRM_IOCTL_SGPU_QUEUE_CREATE, &create), 0);
+	CHECK(node_ioctl(n, DRM_IOCTL_SGPU_QUEUE_CREATE, &create) == 0);
 	return create.id;
 }
 
@@ -83,10 +83,10 @@ unsigned char *node_map(struct node *n, uint32_t handle, size_t size)
 	size_t i = fake_task_nr_mappings(n->ft);
 	const struct cpu_extent *extent;
 
-	assert_int_equal(node_ioctl(n, DRM_IOCTL_SGPU_BO_MMAP, &map), 0);
-	assert_true(fake_task_mmap(n->ft, n->fd, size, PROT_READ | PROT_WRITE, MAP_SHARED, map.offset) > 0);
+	CHECK(node_ioctl(n, DRM_IOCTL_SGPU_BO_MMAP, &map) == 0);
+	CHECK(fake_task_mmap(n->ft, n->fd, size, PROT_READ | PROT_WRITE, MAP_SHARED, map.offset) > 0);
 	extent = fake_task_mapping(n->ft, i)->mapping->extents;
-	assert_true(extent->len >= size);
+	CHECK(extent->len >= size);
 	return (unsigned char *)atomic_load(&extent->region->host) + extent->region_offset;
 }
 
@@ -94,7 +94,7 @@ int node_export(struct node *n, uint32_t handle)
 {
 	struct drm_prime_handle prime = {.handle = handle, .flags = DRM_RDWR};
 
-	assert_int_equal(node_ioctl(n, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime), 0);
+	CHECK(node_ioctl(n, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime) == 0);
 	return prime.fd;
 }
 
@@ -152,7 +152,7 @@ int node_timeline(struct node *n)
 {
 	int fd = open_path(n->fx, "/sys/kernel/debug/sync/sw_sync", O_RDWR);
 
-	assert_true(fd >= 0);
+	CHECK(fd >= 0);
 	return fd;
 }
 
@@ -160,20 +160,20 @@ int node_timeline_fence(struct node *n, int timeline, uint32_t value)
 {
 	struct sw_sync_create_fence_data data = {.value = value};
 
-	assert_int_equal(fake_task_ioctl(n->ft, timeline, SW_SYNC_IOC_CREATE_FENCE, &data), 0);
+	CHECK(fake_task_ioctl(n->ft, timeline, SW_SYNC_IOC_CREATE_FENCE, &data) == 0);
 	return data.fence;
 }
 
 void node_timeline_move(struct node *n, int timeline, uint32_t by)
 {
-	assert_int_equal(fake_task_ioctl(n->ft, timeline, SW_SYNC_IOC_INC, &by), 0);
+	CHECK(fake_task_ioctl(n->ft, timeline, SW_SYNC_IOC_INC, &by) == 0);
 }
 
 int node_fence_status(struct node *n, int fd)
 {
 	struct sync_file_info info = {0};
 
-	assert_int_equal(fake_task_ioctl(n->ft, fd, SYNC_IOC_FILE_INFO, &info), 0);
+	CHECK(fake_task_ioctl(n->ft, fd, SYNC_IOC_FILE_INFO, &info) == 0);
 	return info.status;
 }
 
@@ -181,8 +181,7 @@ int node_fence_end(struct node *n, long fd)
 {
 	int status;
 
-	if (fd < 0)
-		fail_msg("there is no fence: %ld", fd);
+	CHECK(fd >= 0);
 	for (unsigned i = 0; i < 20000 && !(file_ready(fake_task_file(n->ft, (int)fd)) & POLLIN); i++)
 		usleep(1000);
 	status = node_fence_status(n, (int)fd);
@@ -192,7 +191,7 @@ int node_fence_end(struct node *n, long fd)
 
 void node_close(struct node *n, int fd)
 {
-	assert_int_equal(fake_task_close(n->ft, fd), 0);
+	CHECK(fake_task_close(n->ft, fd) == 0);
 	if (fd == n->fd)
 		n->fd = -1;
 }
@@ -205,8 +204,8 @@ void node_unmap(struct node *n, void *at)
 
 		if ((char *)atomic_load(&extent->region->host) + extent->region_offset != at)
 			continue;
-		assert_int_equal(fake_task_munmap(n->ft, m->addr), 0);
+		CHECK(fake_task_munmap(n->ft, m->addr) == 0);
 		return;
 	}
-	fail_msg("not mapped");
+	CHECK(!"mapped");
 }

@@ -11,12 +11,23 @@
 
 #include <drm/sgpu_drm.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "../machine/paths.h"
 
 #define GPU_NAME "0000:03:00.0"
 #define GPU_SYSFS "/sys/bus/pci/devices/" GPU_NAME "/"
 #define RENDER_NODE "/dev/dri/renderD128"
+
+/* In any thread; cmocka's own are for that of the test. */
+#define CHECK(c)                                                                                                       \
+	do {                                                                                                           \
+		if (!(c)) {                                                                                            \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c);                                        \
+			abort();                                                                                       \
+		}                                                                                                      \
+	} while (0)
 
 struct node {
 	struct fixture *fx;
