@@ -7,6 +7,7 @@
 #include "base/lock.h"
 
 _Thread_local bool thread_in_handler __attribute__((tls_model("initial-exec")));
+_Thread_local volatile sig_atomic_t thread_interrupted __attribute__((tls_model("initial-exec")));
 
 #define THREAD_STACK_BYTES (256u << 10)
 

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "door/call_priv.h"
 #include "door/dir.h"
 #include "door/mm.h"
@@ -350,14 +351,21 @@ static int64_t dispatch(const struct call *c)
 	return result == DOOR_NOT_OURS ? mm_call(c->nr, c->a) : result;
 }
 
+/* A wait that a signal has cut short is over when the handler, which runs on the way out, says so, as on Linux. */
 static int64_t call_run(const struct call *c)
 {
-	unsigned nr_locks = lock_check_nr_held();
-	door_enter();
-	int64_t result = dispatch(c);
-	lock_check_still_held(nr_locks, "the return to the program");
-	door_leave();
-	return result;
+	for (;;) {
+		unsigned nr_locks = lock_check_nr_held();
+		door_enter();
+		int64_t result = dispatch(c);
+		lock_check_still_held(nr_locks, "the return to the program");
+		bool restarts = unlikely(result == -ERESTARTSYS) && signals_deferred_restarts();
+		door_leave();
+		if (likely(result != -ERESTARTSYS))
+			return result;
+		if (!restarts)
+			return -EINTR;
+	}
 }
 
 int64_t door_call(struct task *t, long nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3,

@@ -70,6 +70,8 @@ void signals_longjmp(bool restores_mask);
 void signals_die(int sig, siginfo_t *info);
 
 void signals_send_deferred(void);
+/* A signal waits whose handler has calls begin anew that it interrupted. */
+bool signals_deferred_restarts(void);
 
 /*
  * Around everything that takes locks of ours on a program's thread. May nest. What barter calls within may be

@@ -140,6 +140,7 @@ static void put_off(int sig, siginfo_t *info, ucontext_t *uc)
 	door_thread.deferred_info = *info;
 	door_thread.deferred_mask = uc->uc_sigmask;
 	door_thread.deferred = sig;
+	thread_interrupted = 1;
 	*mask = ~(uint64_t)SIGNALS_OWNED;
 }
 
@@ -198,11 +199,17 @@ void signals_on_other(int sig, siginfo_t *info, void *context)
 		call_handler(&act, sig, info, context);
 }
 
+bool signals_deferred_restarts(void)
+{
+	return door_thread.deferred && (signals_read_action(door_thread.deferred).sa_flags & SA_RESTART);
+}
+
 void signals_send_deferred(void)
 {
 	int saved_errno = errno, sig = door_thread.deferred;
 
 	door_thread.deferred = 0;
+	thread_interrupted = 0;
 	signals_queue_to_self(sig, &door_thread.deferred_info);
 	real.pthread_sigmask(SIG_SETMASK, &door_thread.deferred_mask, NULL);
 	errno = saved_errno;

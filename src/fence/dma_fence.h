@@ -86,7 +86,7 @@ bool dma_fence_remove_callback(struct dma_fence *f, struct dma_fence_cb *cb);
 #define DMA_FENCE_FOREVER UINT64_MAX
 /* Nanoseconds left (at least 1), 0 when it timed out. Process or worker context, where lock_may_wait_fence() is. */
 uint64_t dma_fence_wait_timeout(struct dma_fence *f, uint64_t timeout_ns);
-/* As long as it takes: 0, or -EINTR when a signal's handler ran that does not restart calls. */
+/* As long as it takes: 0, or -ERESTARTSYS when the program was sent a signal (base/thread.h). */
 int dma_fence_wait_interruptible(struct dma_fence *f);
 void dma_fence_set_deadline(struct dma_fence *f, uint64_t deadline_ns);
 /* Asks the driver to see to it that the fence signals, without a callback. */

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "fence/fence_priv.h"
 
 uint64_t fence_now(void)
@@ -60,20 +61,37 @@ static bool fence_expect(struct dma_fence *f)
 	return pending;
 }
 
-/* 0, -ETIMEDOUT or, when interruptible, -EINTR. */
-static int fence_sleep(struct dma_fence *f, uint64_t deadline_ns, bool interruptible)
+/* 0 or -ETIMEDOUT. */
+static int fence_sleep(struct dma_fence *f, uint64_t deadline_ns)
 {
 	if (!fence_expect(f))
 		return 0;
 	for (;;) {
 		unsigned seen = atomic_load_explicit(&f->flags, memory_order_acquire);
-		int rc;
 
 		if (seen & DMA_FENCE_FLAG_SIGNALED)
 			return 0;
-		rc = fence_futex_wait(&f->flags, seen, deadline_ns);
-		if (rc == -ETIMEDOUT || (rc == -EINTR && interruptible))
-			return fence_flag_signaled(f) ? 0 : rc;
+		if (fence_futex_wait(&f->flags, seen, deadline_ns) == -ETIMEDOUT)
+			return fence_flag_signaled(f) ? 0 : -ETIMEDOUT;
+	}
+}
+
+/* A signal that comes between the look at thread_interrupted and the sleep is found after this. */
+#define INTERRUPT_LATENCY_NS 20000000ull
+
+/* The sleep has an end, so that a signal ends it whatever its handler thinks of restarting calls. */
+static int fence_sleep_interruptible(struct dma_fence *f)
+{
+	if (!fence_expect(f))
+		return 0;
+	for (;;) {
+		unsigned seen = atomic_load_explicit(&f->flags, memory_order_acquire);
+
+		if (seen & DMA_FENCE_FLAG_SIGNALED)
+			return 0;
+		if (thread_interrupted)
+			return -ERESTARTSYS;
+		fence_futex_wait(&f->flags, seen, fence_deadline(INTERRUPT_LATENCY_NS));
 	}
 }
 
@@ -87,7 +105,7 @@ uint64_t dma_fence_wait_timeout(struct dma_fence *f, uint64_t timeout_ns)
 	if (!timeout_ns)
 		return 0;
 	deadline_ns = fence_deadline(timeout_ns);
-	if (fence_sleep(f, deadline_ns, false))
+	if (fence_sleep(f, deadline_ns))
 		return 0;
 	if (deadline_ns == UINT64_MAX)
 		return timeout_ns;
@@ -98,5 +116,5 @@ uint64_t dma_fence_wait_timeout(struct dma_fence *f, uint64_t timeout_ns)
 int dma_fence_wait_interruptible(struct dma_fence *f)
 {
 	lock_may_wait_fence(__func__);
-	return dma_fence_is_signaled(f) ? 0 : fence_sleep(f, UINT64_MAX, true);
+	return dma_fence_is_signaled(f) ? 0 : fence_sleep_interruptible(f);
 }

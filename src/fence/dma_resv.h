@@ -81,11 +81,11 @@ int dma_resv_get_singleton(struct dma_resv *r, enum dma_resv_usage usage, struct
 bool dma_resv_test_signaled(struct dma_resv *r, enum dma_resv_usage usage);
 /* Nanoseconds left, 0: timed out. The lock may be held: a fence's signal never needs it. */
 uint64_t dma_resv_wait_timeout(struct dma_resv *r, enum dma_resv_usage usage, uint64_t timeout_ns);
-/* As long as it takes: 0, or -EINTR when a signal's handler ran that does not restart calls. */
+/* As long as it takes: 0, or -ERESTARTSYS when the program was sent a signal (base/thread.h). */
 int dma_resv_wait_interruptible(struct dma_resv *r, enum dma_resv_usage usage);
 /* One fence that has not signalled, with a reference, or NULL. Asks the drivers. */
 struct dma_fence *dma_resv_get_pending(struct dma_resv *r, enum dma_resv_usage usage);
-/* One line a fence: "kernel/write/read/bookkeep driver timeline seq N signalled|pending". Like snprintf. */
-int dma_resv_describe(struct dma_resv *r, char *buf, size_t len);
+/* One line a fence, as Linux's bufinfo has it: "\tread fence:CONTEXT:SEQNO TIMELINE DRIVER unsignalled". -ENOMEM. */
+int dma_resv_describe(struct dma_resv *r, FILE *out);
 
 #endif
