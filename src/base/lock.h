@@ -41,6 +41,7 @@ enum lock_rank {
 	LOCK_RANK_PHYS = 750,		/* physical address space, writers only */
 	LOCK_RANK_FUNCTION = 800,	/* config space and registers of one PCI function */
 	LOCK_RANK_IRQ = 850,		/* delivery of one function's interrupts */
+	LOCK_RANK_BUFFER_POLL = 853,	/* which fences the poll state of a dma-buf waits for */
 	LOCK_RANK_TIMELINES = 855,	/* the timelines that debugfs lists */
 	LOCK_RANK_FENCE_CHAIN = 860,	/* one link of a fence chain: it asks its array or fence to be told */
 	LOCK_RANK_FENCE_ARRAY = 865,	/* one fence array: it asks its fences to be told */

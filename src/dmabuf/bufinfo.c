@@ -38,16 +38,18 @@ static void candidates_print(const struct dma_buf_attachment *a, FILE *out)
 	}
 }
 
-static void buffer_print(struct dma_buf *b, bool types, FILE *out)
+static int buffer_print(struct dma_buf *b, bool types, FILE *out)
 {
 	static const unsigned modes[] = {[O_RDONLY] = 1, [O_WRONLY] = 2, [O_RDWR] = 3, [O_ACCMODE] = 0};
 	struct dma_buf_attachment *a;
 	unsigned nr = 0;
+	int err;
 
 	dma_buf_lock(b);
 	fprintf(out, "%08zu\t%08x\t%08x\t%08d\t%s\t%08lu\t%s\n", (size_t)b->size, b->file->open_flags & ~O_CLOEXEC,
 		modes[b->file->open_flags & O_ACCMODE] | MODE_LSEEK | MODE_OPENED, atomic_load(&b->file->refs),
 		b->ops->name, (unsigned long)b->file->ino, b->named ? b->name : "<none>");
+	err = dma_resv_describe(b->resv, out);
 	fputs("\tAttached Devices:\n", out);
 	list_for_each (a, &b->attachments, node) {
 		const char *device = device_name(a);
@@ -60,6 +62,7 @@ static void buffer_print(struct dma_buf *b, bool types, FILE *out)
 	}
 	fprintf(out, "Total %u devices attached\n\n", nr);
 	dma_buf_unlock(b);
+	return err;
 }
 
 int dma_buf_bufinfo(struct dma_buf_registry *r, bool types, char **text, size_t *len)
@@ -67,6 +70,7 @@ int dma_buf_bufinfo(struct dma_buf_registry *r, bool types, char **text, size_t 
 	FILE *out = open_memstream(text, len);
 	size_t nr = 0, bytes = 0;
 	struct dma_buf *b;
+	int err = 0;
 
 	if (!out)
 		return -ENOMEM;
@@ -74,11 +78,14 @@ int dma_buf_bufinfo(struct dma_buf_registry *r, bool types, char **text, size_t 
 		"count", "ino");
 	mutex_lock(&r->lock);
 	list_for_each (b, &r->buffers, registered) {
-		buffer_print(b, types, out);
+		err = err ? err : buffer_print(b, types, out);
 		nr++;
 		bytes += b->size;
 	}
 	mutex_unlock(&r->lock);
 	fprintf(out, "\nTotal %zu objects, %zu bytes\n", nr, bytes);
-	return fclose(out) ? -ENOMEM : 0;
+	if (!fclose(out) && !err)
+		return 0;
+	free(*text);
+	return -ENOMEM;
 }

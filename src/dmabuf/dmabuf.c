@@ -14,10 +14,28 @@
 #include "base/trace.h"
 #include "dmabuf/dmabuf_priv.h"
 
+static int buffer_add_file(struct dma_buf *b, int open_flags)
+{
+	int err = dma_buf_poll_begin(b);
+
+	if (err)
+		return err;
+	b->file = file_create(&dma_buf_file_ops, b, open_flags);
+	if (!b->file) {
+		dma_buf_poll_end(b);
+		return -ENOMEM;
+	}
+	/* Its inode has no type. */
+	b->file->carrier = CARRIER_POLL;
+	b->file->mode = S_IRUSR | S_IWUSR;
+	return 0;
+}
+
 int dma_buf_create(const struct dma_buf_ops *ops, void *priv, uint64_t size, int open_flags, bool with_file,
 		   struct dma_buf_registry *registry, struct dma_buf **out)
 {
 	struct dma_buf *b = calloc(1, sizeof(*b));
+	int err;
 
 	if (!b)
 		return -ENOMEM;
@@ -32,15 +50,12 @@ int dma_buf_create(const struct dma_buf_ops *ops, void *priv, uint64_t size, int
 	b->resv = &b->own_resv;
 	list_init(&b->attachments);
 	if (with_file) {
-		b->file = file_create(&dma_buf_file_ops, b, open_flags);
-		if (!b->file) {
+		err = buffer_add_file(b, open_flags);
+		if (err) {
 			dma_resv_fini(&b->own_resv);
 			free(b);
-			return -ENOMEM;
+			return err;
 		}
-		/* A buffer has a poll operation on Linux; without fences it is always ready. Its inode has no type. */
-		b->file->carrier = CARRIER_POLL;
-		b->file->mode = S_IRUSR | S_IWUSR;
 	}
 	dma_buf_register(b);
 	trace_count(b->trace, "dma_buf", 1);
@@ -53,6 +68,7 @@ void dma_buf_release(struct dma_buf *b)
 	if (!list_empty(&b->attachments))
 		lock_assert_failed("a dma-buf is released with attachments", __FILE__, __LINE__);
 	dma_buf_unregister(b);
+	dma_buf_poll_end(b);
 	b->ops->release(b);
 	trace_count(b->trace, "dma_buf", -1);
 	dma_resv_fini(&b->own_resv);

@@ -48,6 +48,7 @@ struct dma_buf;
 struct dma_buf_attachment;
 struct dma_buf_registry;
 struct dma_buf_phys_list;
+struct dma_buf_poll;
 struct dma_buf_sgt_ops;
 
 struct dma_buf_ops {
@@ -69,6 +70,12 @@ struct dma_buf_ops {
 	 * that a CPU mapping can be made that comes to life later. Lives as long as the buffer. NULL: no CPU mappings.
 	 */
 	const struct dma_buf_phys_list *(*layout)(struct dma_buf *b);
+	/*
+	 * A program brackets its accesses: before it waits for fences, and when it is done. rw: DMA_BUF_SYNC_READ,
+	 * _WRITE. No locks. 0 or -errno; may be NULL.
+	 */
+	int (*begin_cpu_access)(struct dma_buf *b, unsigned rw);
+	int (*end_cpu_access)(struct dma_buf *b, unsigned rw);
 	/* mmap(2) on the buffer's fd; NULL: -EINVAL, as Linux answers. */
 	int64_t (*mmap)(struct dma_buf *b, struct task *t, const struct mmap_request *req);
 	void (*release)(struct dma_buf *b);
@@ -106,7 +113,8 @@ struct dma_buf {
 	const struct dma_buf_match *offers;
 	size_t nr_offers;
 	struct dma_resv own_resv;
-	struct dma_resv *resv; /* its fences, and its lock, which guards all below; immutable */
+	struct dma_buf_poll *poll; /* NULL: nobody can */
+	struct dma_resv *resv;	   /* its fences, and its lock, which guards all below; immutable */
 	struct list attachments;
 	enum dma_buf_state state;
 	unsigned nr_pins;

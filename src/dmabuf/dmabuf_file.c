@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The fd of a buffer: lseek tells its size, mmap goes to the exporter, and the ioctls name it and bracket CPU accesses.
- *
- * The two sync-file ioctls answer ENOTTY, as a kernel built without sync files does: there are no fences to hand out.
- */
+/* The fd of a buffer: lseek tells its size, mmap goes to the exporter, the ioctls name it and deal with its fences. */
 #include <stdio.h>
 #include <string.h>
 
@@ -32,18 +28,6 @@ static int64_t dma_buf_mmap(struct file *f, struct task *t, const struct mmap_re
 			      (unsigned long long)req->offset, (unsigned long long)req->len,
 			      (unsigned long long)b->size);
 	return b->ops->mmap(b, t, req);
-}
-
-/* Device memory is coherent here and there are no fences to wait for: a bracket that is well formed is granted. */
-static long dma_buf_sync_ioctl(struct dma_buf *b, struct task *t, uaddr_t arg)
-{
-	struct dma_buf_sync sync;
-
-	if (copy_from_task(t, &sync, arg, sizeof(sync)))
-		return -EFAULT;
-	if (sync.flags & ~DMA_BUF_SYNC_VALID_FLAGS_MASK || !(sync.flags & DMA_BUF_SYNC_RW))
-		return refuse(b->trace, -EINVAL, "DMA_BUF_IOCTL_SYNC: flags 0x%llx", (unsigned long long)sync.flags);
-	return 0;
 }
 
 /* A string of at most DMA_BUF_NAME_LEN bytes with its NUL, fetched bytewise: the page after it may be absent. */
@@ -78,6 +62,10 @@ static long dma_buf_ioctl(struct file *f, struct task *t, unsigned long cmd, uns
 	switch ((unsigned)cmd) {
 	case DMA_BUF_IOCTL_SYNC:
 		return dma_buf_sync_ioctl(f->priv, t, arg);
+	case DMA_BUF_IOCTL_EXPORT_SYNC_FILE:
+		return dma_buf_export_sync_file_ioctl(f->priv, t, arg);
+	case DMA_BUF_IOCTL_IMPORT_SYNC_FILE:
+		return dma_buf_import_sync_file_ioctl(f->priv, t, arg);
 	case DMA_BUF_SET_NAME_A:
 	case DMA_BUF_SET_NAME_B:
 		return dma_buf_set_name_ioctl(f->priv, t, arg);

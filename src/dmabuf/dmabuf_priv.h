@@ -22,6 +22,15 @@ int dma_buf_outcomes_json(void *registry, char **text, size_t *len);
 void dma_buf_register(struct dma_buf *b);
 void dma_buf_unregister(struct dma_buf *b);
 
+/* fences.c */
+long dma_buf_sync_ioctl(struct dma_buf *b, struct task *t, uaddr_t arg);
+long dma_buf_export_sync_file_ioctl(struct dma_buf *b, struct task *t, uaddr_t arg);
+long dma_buf_import_sync_file_ioctl(struct dma_buf *b, struct task *t, uaddr_t arg);
+
+/* poll.c: what poll answers for the file follows the fences. _begin before anyone has it; -ENOMEM. */
+int dma_buf_poll_begin(struct dma_buf *b);
+void dma_buf_poll_end(struct dma_buf *b);
+
 /* What a buffer's fd does: dmabuf_file.c. Its release calls dma_buf_release(). */
 extern const struct file_ops dma_buf_file_ops;
 

@@ -8,7 +8,6 @@
  */
 #include "fence/dma_resv.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "fence/dma_fence_array.h"
@@ -189,8 +188,9 @@ static unsigned fences_count(struct dma_resv *r)
 	return nr;
 }
 
-/* Copies references to at most `capacity` that are not known to have signalled; how many there are. */
-static unsigned fences_copy(struct dma_resv *r, enum dma_resv_usage usage, struct dma_resv_entry *to, unsigned capacity)
+/* Copies references to at most `capacity`, of all or those not known to have signalled; how many there are. */
+static unsigned fences_copy(struct dma_resv *r, enum dma_resv_usage usage, bool all, struct dma_resv_entry *to,
+			    unsigned capacity)
 {
 	unsigned nr = 0;
 
@@ -198,7 +198,7 @@ static unsigned fences_copy(struct dma_resv *r, enum dma_resv_usage usage, struc
 	for (unsigned i = 0; r->fences && i < r->fences->nr; i++) {
 		const struct dma_resv_entry *e = &r->fences->entries[i];
 
-		if (e->usage > usage || fence_flag_signaled(e->fence))
+		if (e->usage > usage || (!all && fence_flag_signaled(e->fence)))
 			continue;
 		if (nr < capacity)
 			to[nr] = (struct dma_resv_entry){dma_fence_get(e->fence), e->usage};
@@ -209,7 +209,8 @@ static unsigned fences_copy(struct dma_resv *r, enum dma_resv_usage usage, struc
 }
 
 /* A snapshot: grows until all fit. The entries and their references are the caller's. */
-static int fences_snapshot(struct dma_resv *r, enum dma_resv_usage usage, unsigned *nr, struct dma_resv_entry **out)
+static int fences_snapshot(struct dma_resv *r, enum dma_resv_usage usage, bool all, unsigned *nr,
+			   struct dma_resv_entry **out)
 {
 	unsigned capacity = fences_count(r);
 
@@ -218,7 +219,7 @@ static int fences_snapshot(struct dma_resv *r, enum dma_resv_usage usage, unsign
 
 		if (!to)
 			return -ENOMEM;
-		*nr = fences_copy(r, usage, to, capacity);
+		*nr = fences_copy(r, usage, all, to, capacity);
 		*out = to;
 		if (*nr <= capacity)
 			return 0;
@@ -233,7 +234,7 @@ int dma_resv_get_fences(struct dma_resv *r, enum dma_resv_usage usage, unsigned 
 {
 	struct dma_resv_entry *entries;
 	struct dma_fence **to;
-	int rc = fences_snapshot(r, usage, nr, &entries);
+	int rc = fences_snapshot(r, usage, false, nr, &entries);
 
 	if (rc)
 		return rc;
@@ -308,24 +309,30 @@ int dma_resv_wait_interruptible(struct dma_resv *r, enum dma_resv_usage usage)
 	return 0;
 }
 
-int dma_resv_describe(struct dma_resv *r, char *buf, size_t len)
+/* Of a fence that has signalled nobody tells whose it was. */
+static void entry_describe(const struct dma_resv_entry *e, FILE *out)
 {
 	static const char *const names[] = {"kernel", "write", "read", "bookkeep"};
+	struct dma_fence *f = e->fence;
+	bool signaled = dma_fence_is_signaled(f);
+
+	fprintf(out, "\t%s fence:%llu:%llu %s %s %ssignalled\n", names[e->usage], (unsigned long long)f->context,
+		(unsigned long long)f->seqno, signaled ? "" : dma_fence_timeline_name(f),
+		signaled ? "" : dma_fence_driver_name(f), signaled ? "" : "un");
+}
+
+int dma_resv_describe(struct dma_resv *r, FILE *out)
+{
 	struct dma_resv_entry *entries;
 	unsigned nr;
-	int at = 0;
+	int rc = fences_snapshot(r, DMA_RESV_USAGE_BOOKKEEP, true, &nr, &entries);
 
-	if (fences_snapshot(r, DMA_RESV_USAGE_BOOKKEEP, &nr, &entries))
-		return 0;
+	if (rc)
+		return rc;
 	for (unsigned i = 0; i < nr; i++) {
-		struct dma_fence *f = entries[i].fence;
-		size_t used = MIN((size_t)at, len);
-
-		at += snprintf(buf + used, len - used, "%s %s %s seq %llu %s\n", names[entries[i].usage],
-			       dma_fence_driver_name(f), dma_fence_timeline_name(f), (unsigned long long)f->seqno,
-			       dma_fence_is_signaled(f) ? "signalled" : "pending");
-		dma_fence_put(f);
+		entry_describe(&entries[i], out);
+		dma_fence_put(entries[i].fence);
 	}
 	free(entries);
-	return at;
+	return 0;
 }

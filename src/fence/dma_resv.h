@@ -11,6 +11,8 @@
 #ifndef BARTER_FENCE_DMA_RESV_H
 #define BARTER_FENCE_DMA_RESV_H
 
+#include <stdio.h>
+
 #include "fence/dma_fence.h"
 
 /* Ascending: asking for a usage means it and all below it. */

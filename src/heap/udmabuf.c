@@ -4,6 +4,7 @@
  * each memfd is held open and mapped as a whole once, however many pieces of it the buffer has.
  */
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -25,6 +26,7 @@ struct udmabuf {
 	struct udmabuf_file *files;
 	size_t nr_files;
 	struct phys_range *ranges;
+	atomic_bool accessed; /* by SYNC */
 };
 
 static void udmabuf_free(struct udmabuf *u)
@@ -53,11 +55,27 @@ static int64_t udmabuf_map(struct dma_buf *b, struct task *t, const struct mmap_
 	return heap_buffer_map(b, t, req);
 }
 
+/* Linux maps the pages for a device of its own at the first beginning, and has nothing to end before that. */
+static int udmabuf_begin(struct dma_buf *b, unsigned rw)
+{
+	atomic_store_explicit(&((struct udmabuf *)b->priv)->accessed, true, memory_order_relaxed);
+	return 0;
+}
+
+static int udmabuf_end(struct dma_buf *b, unsigned rw)
+{
+	if (atomic_load_explicit(&((struct udmabuf *)b->priv)->accessed, memory_order_relaxed))
+		return 0;
+	return refuse(b->trace, -EINVAL, "DMA_BUF_IOCTL_SYNC: no access to a buffer of udmabuf has begun");
+}
+
 static const struct dma_buf_ops udmabuf_ops = {
 	.name = "udmabuf",
 	.offers = heap_offers,
 	.nr_offers = HEAP_NR_OFFERS,
 	.layout = heap_buffer_layout,
+	.begin_cpu_access = udmabuf_begin,
+	.end_cpu_access = udmabuf_end,
 	.mmap = udmabuf_map,
 	.release = udmabuf_release,
 };

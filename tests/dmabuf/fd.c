@@ -104,9 +104,7 @@ static void a_name_has_at_most_31_characters_and_shows(void **state)
 static void other_ioctls_are_unknown(void **state)
 {
 	struct fixture *x = *state;
-	struct dma_buf_export_sync_file export = {.flags = DMA_BUF_SYNC_READ};
 
-	assert_int_equal(fake_task_ioctl(x->ft, x->fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export), -ENOTTY);
 	assert_int_equal(fake_task_ioctl(x->ft, x->fd, _IO('b', 9), NULL), -ENOTTY);
 }
 

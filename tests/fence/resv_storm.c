@@ -172,11 +172,13 @@ static void reader(struct thread *t)
 	struct dma_resv *r = &t->storm->objects[below(t, OBJECTS)].resv;
 	enum dma_resv_usage usage = (enum dma_resv_usage)below(t, 4);
 	char text[512];
+	FILE *out = fmemopen(text, sizeof(text), "w");
 
 	read_all(r, usage);
 	dma_resv_test_signaled(r, usage);
 	dma_resv_wait_timeout(r, usage, below(t, 50000));
-	dma_resv_describe(r, text, sizeof(text));
+	check(dma_resv_describe(r, out) == 0, "no memory");
+	fclose(out);
 }
 
 static void *run(void *arg)
