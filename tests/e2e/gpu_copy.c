@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A program that lets a gpu copy: buffers in system and in local memory, queues, fences between jobs, hangs. */
+#include <linux/dma-buf.h>
+#include <pthread.h>
+#include <sys/wait.h>
+
 #include "gpu.h"
 
 #define SIZE ((size_t)1 << 20)
@@ -74,6 +78,168 @@ static void hangs(int gpu)
 	CHECK(!gpu_close_handle(gpu, bo));
 }
 
+/* A chain over two queues that a timeline sets off; each link waits for the one before by its fence alone. */
+static void chains(int gpu, uint32_t queue)
+{
+	enum { LINKS = 40 };
+	uint32_t other = (uint32_t)gpu_queue(gpu, HIGH), bo = (uint32_t)gpu_bo(gpu, SIZE, DRM_SGPU_BO_LOCAL);
+	unsigned char *p = gpu_map(gpu, bo, SIZE);
+	int timeline = timeline_open(), in = (int)timeline_fence(timeline, 1), fences[LINKS];
+
+	for (unsigned i = 0; i < LINKS; i++) {
+		struct drm_sgpu_op op = gpu_fill(bo, 0, SIZE - i * 4096, (unsigned char)(i + 1));
+
+		fences[i] = (int)gpu_submit_flags(gpu, i % 2 ? other : queue, &op, 1, i ? fences[i - 1] : in,
+						  DRM_SGPU_SUBMIT_NO_IMPLICIT);
+		CHECK(fences[i] >= 0);
+	}
+	CHECK(!fence_wait(fences[LINKS - 1], 20) && !fence_wait(fences[0], 0) && p[0] == 0);
+	CHECK(!timeline_inc(timeline, 1));
+	CHECK(fence_wait(fences[LINKS - 1], 20000));
+	for (unsigned i = 0; i < LINKS; i++) {
+		CHECK(fence_status(fences[i]) == 1);
+		CHECK(p[SIZE - i * 4096 - 1] == i + 1);
+		close(fences[i]);
+	}
+	close(in);
+	close(timeline);
+	munmap(p, SIZE);
+	CHECK(!gpu_queue_destroy(gpu, other) && !gpu_close_handle(gpu, bo));
+}
+
+static long export_fence(int buffer, uint32_t flags)
+{
+	struct dma_buf_export_sync_file export = {.flags = flags};
+	long ret = io(buffer, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &export);
+
+	return ret < 0 ? ret : export.fd;
+}
+
+/* What a job does to a shared buffer, its other users see; what they do, the job waits for. */
+static void shared_buffers(int gpu, uint32_t queue)
+{
+	uint32_t bo = (uint32_t)gpu_bo(gpu, SIZE, 0);
+	int buffer = (int)gpu_export(gpu, bo), timeline = timeline_open();
+	int in = (int)timeline_fence(timeline, 1), theirs = (int)timeline_fence(timeline, 2);
+	struct dma_buf_import_sync_file import = {.flags = DMA_BUF_SYNC_WRITE, .fd = theirs};
+	struct dma_buf_sync sync = {.flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ};
+	struct pollfd p = {.fd = buffer, .events = POLLIN};
+	long job, write;
+
+	CHECK(fence_end(export_fence(buffer, DMA_BUF_SYNC_READ)) == 1 && poll(&p, 1, 0) == 1);
+	job = gpu_submit(gpu, queue, gpu_fill(bo, 0, SIZE, 1), in);
+	write = export_fence(buffer, DMA_BUF_SYNC_READ);
+	CHECK(job >= 0 && write >= 0 && !fence_wait((int)write, 20) && poll(&p, 1, 0) == 0);
+	CHECK(!timeline_inc(timeline, 1));
+	CHECK(!io(buffer, DMA_BUF_IOCTL_SYNC, &sync));
+	CHECK(fence_end(job) == 1 && fence_end(write) == 1 && poll(&p, 1, 1000) == 1);
+	/* Theirs. */
+	CHECK(!io(buffer, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &import));
+	job = gpu_submit(gpu, queue, gpu_fill(bo, 0, SIZE, 2), -1);
+	CHECK(job >= 0 && !fence_wait((int)job, 20));
+	CHECK(!timeline_inc(timeline, 1));
+	CHECK(fence_end(job) == 1);
+	close(in);
+	close(theirs);
+	close(timeline);
+	close(buffer);
+	CHECK(!gpu_close_handle(gpu, bo));
+}
+
+/* The buffer goes by its fd to another file of the node, and is one buffer. */
+static void two_files(int gpu, uint32_t queue)
+{
+	int other = gpu_open(), buffer;
+	uint32_t bo = (uint32_t)gpu_bo(gpu, SIZE, DRM_SGPU_BO_LOCAL), theirs;
+	uint32_t their_queue = (uint32_t)gpu_queue(other, NORMAL);
+	unsigned char *p = gpu_map(gpu, bo, SIZE);
+
+	buffer = (int)gpu_export(gpu, bo);
+	theirs = (uint32_t)gpu_import(other, buffer);
+	CHECK(gpu_import(other, buffer) == theirs);
+	CHECK(gpu_submit(gpu, queue, gpu_fill(bo, 0, SIZE, 1), -1) >= 0);
+	CHECK(fence_end(gpu_submit(other, their_queue, gpu_fill(theirs, 1, SIZE - 1, 2), -1)) == 1);
+	CHECK(p[0] == 1 && all_are(p + 1, SIZE - 1, 2));
+	CHECK(gpu_submit(gpu, their_queue + 7, gpu_fill(bo, 0, 1, 1), -1) == -ENOENT);
+	close(other);
+	CHECK(fence_end(gpu_submit(gpu, queue, gpu_fill(bo, 0, SIZE, 3), -1)) == 1 && all_are(p, SIZE, 3));
+	munmap(p, SIZE);
+	close(buffer);
+	CHECK(!gpu_close_handle(gpu, bo));
+}
+
+/* Children work with what they inherit, and may die in the midst of it. */
+static void children(int gpu, uint32_t queue)
+{
+	uint32_t bo = (uint32_t)gpu_bo(gpu, SIZE, 0);
+	unsigned char *p = gpu_map(gpu, bo, SIZE);
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(fence_end(gpu_submit(gpu, queue, gpu_fill(bo, 0, SIZE, 7), -1)) == 1 ? 3 : 4);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 3);
+	CHECK(all_are(p, SIZE, 7));
+	pid = fork();
+	if (!pid) {
+		for (;;)
+			gpu_submit(gpu, queue, gpu_fill(bo, 0, SIZE, 8), -1);
+	}
+	while (__atomic_load_n(p, __ATOMIC_ACQUIRE) != 8)
+		usleep(1000);
+	kill(pid, SIGKILL);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+	CHECK(fence_end(gpu_submit(gpu, queue, gpu_fill(bo, 0, SIZE, 9), -1)) == 1 && all_are(p, SIZE, 9));
+	munmap(p, SIZE);
+	CHECK(!gpu_close_handle(gpu, bo));
+}
+
+static void *submit_many(void *arg)
+{
+	int gpu = *(int *)arg;
+	uint32_t queue = (uint32_t)gpu_queue(gpu, LOW), bo = (uint32_t)gpu_bo(gpu, 4096, 0);
+
+	for (unsigned i = 0; i < 300; i++)
+		CHECK(fence_end(gpu_submit(gpu, queue, gpu_fill(bo, 0, 4096, (unsigned char)i), -1)) == 1);
+	CHECK(!gpu_queue_destroy(gpu, queue) && !gpu_close_handle(gpu, bo));
+	return NULL;
+}
+
+static void threads(int gpu)
+{
+	pthread_t each[3];
+
+	for (unsigned i = 0; i < 3; i++)
+		CHECK(!pthread_create(&each[i], NULL, submit_many, &gpu));
+	for (unsigned i = 0; i < 3; i++)
+		pthread_join(each[i], NULL);
+}
+
+static void nothing_is_left(int gpu)
+{
+	struct drm_sgpu_info info;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		CHECK(!io(gpu, DRM_IOCTL_SGPU_INFO, &info));
+		if (info.local_free == info.local_size)
+			return;
+		usleep(1000);
+	}
+	CHECK(!"all local memory is free again");
+}
+
+/* The process ends with jobs of every kind under way. */
+static void leave_in_the_midst(int gpu, uint32_t queue)
+{
+	const struct drm_sgpu_op hang = {.op = DRM_SGPU_OP_HANG};
+	uint32_t bo = (uint32_t)gpu_bo(gpu, SIZE, 0);
+	int in = (int)timeline_fence(timeline_open(), 1);
+
+	CHECK(gpu_submit(gpu, (uint32_t)gpu_queue(gpu, LOW), gpu_fill(bo, 0, SIZE, 1), in) >= 0);
+	CHECK(gpu_submit(gpu, (uint32_t)gpu_queue(gpu, LOW), hang, -1) >= 0);
+	CHECK(gpu_submit(gpu, queue, gpu_fill(bo, 0, SIZE, 1), -1) >= 0);
+}
+
 int main(void)
 {
 	int gpu = gpu_open();
@@ -81,9 +247,14 @@ int main(void)
 
 	what_it_says(gpu);
 	fills_and_copies(gpu, queue);
+	chains(gpu, queue);
+	shared_buffers(gpu, queue);
+	two_files(gpu, queue);
+	children(gpu, queue);
+	threads(gpu);
 	hangs(gpu);
-	CHECK(!gpu_queue_destroy(gpu, queue));
-	close(gpu);
+	nothing_is_left(gpu);
+	leave_in_the_midst(gpu, queue);
 	printf("done\n");
 	return 0;
 }
