@@ -4,9 +4,10 @@
 #   tests/e2e/shell.sh BARTER
 set -eu
 card=/sys/bus/pci/devices/0000:05:00.0
-said=$("$1" run -- sh -c "cd $card && cat vendor && readlink -f driver && ls -d device && cd .. && ls | wc -l &&
+said=$("$1" run -- sh -c "cd $card && cat vendor && env -u PWD cat vendor && readlink -f driver && ls -d device && cd .. && ls | wc -l &&
 	cd /dev/vfio && ls -d devices/vfio0 && cd $card && { touch made 2>/dev/null || echo refused; }")
 expected='0x1af4
+0x1af4
 /sys/bus/pci/drivers/vfio-pci
 device
 13
