@@ -31,6 +31,7 @@ static int power_enter(struct vfio_device *v, const struct vfio_trigger *wakeup)
 	if (entered) {
 		v->idle = true;
 		v->wakeup = *wakeup;
+		v->wakeable = wakeup->event;
 		pci_gate_shut(&v->fn->gate, GATE_IDLE);
 	}
 	rwlock_unlock(&v->memory_lock);
@@ -46,6 +47,7 @@ static struct vfio_trigger power_leave(struct vfio_device *v, bool only_if_wakea
 	if (v->idle && (v->wakeup.event || !only_if_wakeable)) {
 		wakeup = v->wakeup;
 		v->wakeup.event = NULL;
+		v->wakeable = false;
 		v->idle = false;
 		pci_gate_open(&v->fn->gate, GATE_IDLE);
 	}
@@ -56,12 +58,9 @@ static struct vfio_trigger power_leave(struct vfio_device *v, bool only_if_wakea
 void vfio_wake(struct vfio_device *v)
 {
 	struct vfio_trigger wakeup;
-	bool wakeable;
 
-	rwlock_read_lock(&v->memory_lock);
-	wakeable = v->wakeup.event;
-	rwlock_unlock(&v->memory_lock);
-	if (!wakeable)
+	/* Without the lock: who holds it may be waiting for fences. */
+	if (!v->wakeable)
 		return;
 	wakeup = power_leave(v, true);
 	vfio_trigger_signal(&wakeup);

@@ -33,12 +33,13 @@
 
 /* How a byte of config space behaves; config_map.c fills it in when the device is opened. */
 struct vfio_config {
-	struct mutex lock; /* LOCK_RANK_VFIO_CONFIG; guards all below */
+	struct mutex
+		lock; /* LOCK_RANK_VFIO_CONFIG; who writes `value`. The rest is immutable once the device is open */
 	/*
 	 * virt: the bit is read from `value`, not from the hardware. write: software may change it, there or in the
 	 * hardware. A bit that is neither is the hardware's and read-only.
 	 */
-	uint8_t virt[PCIE_CONFIG_SIZE], write[PCIE_CONFIG_SIZE], value[PCIE_CONFIG_SIZE];
+	_Alignas(uint32_t) uint8_t virt[PCIE_CONFIG_SIZE], write[PCIE_CONFIG_SIZE], value[PCIE_CONFIG_SIZE];
 };
 
 /* An eventfd of the program and how to reach it. */
@@ -99,6 +100,7 @@ struct vfio_device {
 
 	struct rwlock memory_lock;  /* LOCK_RANK_VFIO_MEMORY; written with it held for writing: */
 	bool idle;		    /* low power was entered */
+	_Atomic bool wakeable;	    /* there is a wakeup; read without */
 	struct vfio_trigger wakeup; /* signalled by the access that ends it; none: accesses do not end it */
 
 	struct mutex ioeventfd_lock; /* LOCK_RANK_VFIO_IRQ */
