@@ -199,6 +199,11 @@ void dma_buf_unpin_locked(struct dma_buf_attachment *a);
 void dma_buf_revoke(struct dma_buf *b, bool for_good);
 void dma_buf_restore(struct dma_buf *b);
 /*
+ * The gate client's settle(): waits for all fences, as long as it takes, and not to be interrupted. Without resv. One
+ * that does not signal for a while is reported by name, as what holds up the memory of `owner`, the name of a function.
+ */
+void dma_buf_settle(struct dma_buf *b, const char *owner);
+/*
  * resv held from before the one to after the other. An exporter that moves the memory asks all importers to let go of
  * it (-EBUSY: it is pinned), moves it, and tells those that wait for it.
  */

@@ -7,6 +7,7 @@
 
 struct dma_buf_registry {
 	struct trace *trace;	    /* immutable */
+	uint64_t patience_ns;	    /* immutable once there are buffers */
 	struct mutex lock;	    /* LOCK_RANK_BUFFERS; guards the list: a buffer in it is alive while it is held */
 	struct list buffers;	    /* dma_buf.registered */
 	struct mutex outcomes_lock; /* LOCK_RANK_LEAF */
@@ -19,6 +20,7 @@ void dma_buf_outcomes_free(struct dma_buf_registry *r);
 /* The report's part "attachments", a trace_part_fn. */
 int dma_buf_outcomes_json(void *registry, char **text, size_t *len);
 
+uint64_t dma_buf_registry_patience(const struct dma_buf_registry *r);
 void dma_buf_register(struct dma_buf *b);
 void dma_buf_unregister(struct dma_buf *b);
 

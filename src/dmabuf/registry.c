@@ -4,6 +4,8 @@
 #include "base/trace.h"
 #include "dmabuf/dmabuf_priv.h"
 
+#define DEFAULT_PATIENCE_NS 3000000000ull
+
 static const struct lock_class registry_class = {.name = "dma-bufs", .rank = LOCK_RANK_BUFFERS};
 static const struct lock_class outcomes_class = {.name = "outcomes of attachments", .rank = LOCK_RANK_LEAF};
 
@@ -14,6 +16,7 @@ struct dma_buf_registry *dma_buf_registry_create(struct trace *trace)
 	if (!r)
 		return NULL;
 	r->trace = trace;
+	r->patience_ns = DEFAULT_PATIENCE_NS;
 	mutex_init(&r->lock, &registry_class);
 	list_init(&r->buffers);
 	mutex_init(&r->outcomes_lock, &outcomes_class);
@@ -32,6 +35,16 @@ void dma_buf_registry_destroy(struct dma_buf_registry *r)
 	mutex_fini(&r->outcomes_lock);
 	mutex_fini(&r->lock);
 	free(r);
+}
+
+void dma_buf_registry_set_patience(struct dma_buf_registry *r, uint64_t ns)
+{
+	r->patience_ns = ns;
+}
+
+uint64_t dma_buf_registry_patience(const struct dma_buf_registry *r)
+{
+	return r ? r->patience_ns : DEFAULT_PATIENCE_NS;
 }
 
 struct trace *dma_buf_registry_trace(const struct dma_buf_registry *r)

@@ -17,6 +17,8 @@ struct trace;
 struct dma_buf_registry *dma_buf_registry_create(struct trace *trace);
 /* No buffer is left. NULL is allowed. */
 void dma_buf_registry_destroy(struct dma_buf_registry *r);
+/* How long taking memory away may wait for a fence before it is reported: 3 s, if nobody says otherwise. */
+void dma_buf_registry_set_patience(struct dma_buf_registry *r, uint64_t ns);
 /* NULL of NULL. */
 struct trace *dma_buf_registry_trace(const struct dma_buf_registry *r);
 /* The text of bufinfo, made with malloc(). types: and which mapping types were negotiated. -ENOMEM. */

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "door/call_priv.h"
-#include "door/forward.h"
 #include "door/raw_syscall.h"
 
 /* An attribute that is only written has an empty carrier, unless somebody wrote past us. */
@@ -27,12 +26,7 @@ static void collect(struct fd_handle *h, int fd)
 		return;
 	raw_syscall(SYS_ftruncate, fd, 0);
 	raw_syscall(SYS_lseek, fd, 0, SEEK_SET);
-	if (door_is_forked()) {
-		const unsigned long a[6] = {(unsigned long)fd, (uaddr_t)bytes, (size_t)n};
-		forward_call(h, SYS_write, a);
-	} else {
-		h->file->ops->write(h->file, door_task(), (uaddr_t)bytes, (size_t)n, &pos);
-	}
+	h->file->ops->write(h->file, door_task(), (uaddr_t)bytes, (size_t)n, &pos);
 }
 
 void fd_collect(int fd)
@@ -40,7 +34,7 @@ void fd_collect(int fd)
 	struct fd_handle *h = fd_handle_get(fd);
 	if (!h)
 		return;
-	if (may_hold_writes(h))
+	if (may_hold_writes(h) && !door_is_forked())
 		collect(h, fd);
 	fd_handle_put(h);
 }

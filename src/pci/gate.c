@@ -19,17 +19,40 @@ void pci_gate_fini(struct pci_gate *g)
 	mutex_fini(&g->lock);
 }
 
-static void revoke_client_locked(struct gate_client *c)
+static void settle_all(const struct list *clients)
+{
+	struct gate_client *c;
+
+	list_for_each (c, clients, node)
+		if (c->ops->settle)
+			c->ops->settle(c);
+}
+
+static void revoke_client_locked(struct gate_client *c, struct list *revoked)
 {
 	list_del(&c->node);
+	list_add_tail(revoked, &c->node);
 	c->gone = true;
 	c->ops->revoke(c, true);
 }
 
-static void revoke_for_good_locked(struct pci_gate *g)
+/* They cannot go before the gate's lock is let go of. What was away before is nobody's to wait for. */
+static void let_go_locked(struct list *revoked, bool was_open)
 {
+	if (was_open)
+		settle_all(revoked);
+	while (!list_empty(revoked))
+		list_del(revoked->next);
+}
+
+static void revoke_for_good_locked(struct pci_gate *g, bool was_open)
+{
+	struct list revoked;
+
+	list_init(&revoked);
 	while (!list_empty(&g->clients))
-		revoke_client_locked(list_first(&g->clients, struct gate_client, node));
+		revoke_client_locked(list_first(&g->clients, struct gate_client, node), &revoked);
+	let_go_locked(&revoked, was_open);
 }
 
 /*
@@ -44,24 +67,27 @@ bool gate_set_locked(struct pci_gate *g, unsigned reasons)
 	mutex_assert_held(&g->lock);
 	g->reasons = before | reasons;
 	if (reasons & ~before & (GATE_GONE | GATE_ABSENT | GATE_WINDOW)) {
-		revoke_for_good_locked(g);
+		revoke_for_good_locked(g, !before);
 		return true;
 	}
 	if (before || !reasons)
 		return false;
 	list_for_each (c, &g->clients, node)
 		c->ops->revoke(c, false);
+	settle_all(&g->clients);
 	return true;
 }
 
 void gate_clear_locked(struct pci_gate *g, unsigned reasons)
 {
-	unsigned before = g->reasons;
+	unsigned before = g->reasons, after = before & ~(reasons & ~GATE_GONE);
 	struct gate_client *c;
 
 	mutex_assert_held(&g->lock);
-	g->reasons = before & ~(reasons & ~GATE_GONE);
-	if (!before || g->reasons)
+	if (before && !after)
+		settle_all(&g->clients);
+	g->reasons = after;
+	if (!before || after)
 		return;
 	list_for_each (c, &g->clients, node)
 		c->ops->restore(c);
@@ -84,21 +110,27 @@ void pci_gate_open(struct pci_gate *g, enum gate_reason reason)
 
 void pci_gate_close(struct pci_gate *g)
 {
+	bool was_open;
+
 	mutex_lock(&g->lock);
+	was_open = pci_gate_is_open(g);
 	g->reasons |= GATE_CLOSED;
-	revoke_for_good_locked(g);
+	revoke_for_good_locked(g, was_open);
 	section_drain(g->sections);
 	mutex_unlock(&g->lock);
 }
 
 bool pci_gate_revoke_client(struct pci_gate *g, struct gate_client *c)
 {
+	struct list revoked;
 	bool there;
 
+	list_init(&revoked);
 	mutex_lock(&g->lock);
 	there = !c->gone;
 	if (there) {
-		revoke_client_locked(c);
+		revoke_client_locked(c, &revoked);
+		let_go_locked(&revoked, pci_gate_is_open(g));
 		section_drain(g->sections);
 	}
 	mutex_unlock(&g->lock);

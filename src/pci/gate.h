@@ -5,10 +5,12 @@
  * A gate is open when no reason holds it shut. FLR, hot reset, memory decoding, D3 and close all come through
  * pci_gate_shut() and pci_gate_open(); nothing else zaps, unmaps or drains. Buffers register as clients.
  *
- * pci_gate_shut(): takes the lock, sets the reason, calls revoke() of every client when the gate was open, then drains
- * DMA once and returns: no importer's mapping exists, no DMA is in flight to the memory, no CPU mapping reaches it.
- * Client callbacks run under the gate's lock (LOCK_RANK_GATE), may take the reservation lock and what lies below, must
- * not drain themselves and cannot fail.
+ * pci_gate_shut(): takes the lock, sets the reason, calls revoke() of every client when the gate was open, then
+ * settle() of every one, then drains DMA once and returns: no importer's mapping exists, no work that uses the memory
+ * is pending, no DMA is in flight to it, no CPU mapping reaches it. Opening settles too, before it restores. Client
+ * callbacks run under the gate's lock (LOCK_RANK_GATE), may take the reservation lock and what lies below, must not
+ * drain themselves and cannot fail. settle() alone may wait, for fences: so may who shuts or opens a gate, and the
+ * locks that are held around it are never taken on the way to a signal.
  *
  * Who may include this: pci/, dmabuf/, vfio/, drm/.
  */
@@ -38,6 +40,8 @@ struct gate_client;
 struct gate_client_ops {
 	/* Take every mapping away now. `for_good`: the memory will not come back for this client. */
 	void (*revoke)(struct gate_client *c, bool for_good);
+	/* Wait for what still counts on the memory, or on its being away. NULL: nothing does. */
+	void (*settle)(struct gate_client *c);
 	/* The memory is usable again. Not called after revoke(for_good). */
 	void (*restore)(struct gate_client *c);
 };

@@ -45,7 +45,15 @@ static void client_restore(struct gate_client *c)
 	dma_buf_restore(container_of(c, struct vfio_buffer, client)->buf);
 }
 
-static const struct gate_client_ops client_ops = {.revoke = client_revoke, .restore = client_restore};
+static void client_settle(struct gate_client *c)
+{
+	struct vfio_buffer *vb = container_of(c, struct vfio_buffer, client);
+
+	dma_buf_settle(vb->buf, vb->v->fn->name);
+}
+
+static const struct gate_client_ops client_ops = {
+	.revoke = client_revoke, .settle = client_settle, .restore = client_restore};
 
 static int buffer_map(struct dma_buf_attachment *a, const struct dma_buf_phys_list **list)
 {

@@ -27,7 +27,7 @@ static void on_restore(struct gate_client *c)
 	container_of(c, struct client, c)->nr_restored++;
 }
 
-static const struct gate_client_ops client_ops = {on_revoke, on_restore};
+static const struct gate_client_ops client_ops = {.revoke = on_revoke, .restore = on_restore};
 
 static void share(struct pci_function *fn, struct client *client)
 {
