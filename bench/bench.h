@@ -65,6 +65,7 @@ void rows_tables(struct bench *b);   /* IO page tables and sections, as librarie
 void rows_copy(struct bench *b);     /* dma_copy() */
 void rows_iommufd(struct bench *b);  /* a program under barter */
 void rows_device(struct bench *b);   /* a program under barter that drives an engine */
+void rows_dmabuf(struct bench *b);   /* buffers */
 void rows_fence(struct bench *b);    /* fences, reservation objects */
 void rows_sched(struct bench *b);    /* the job scheduler */
 void rows_programs(struct bench *b); /* whole programs */

@@ -162,10 +162,13 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(unsigned repetitions);
 	} parts[] = {
-		{"null", inside_null},	       {"page", inside_page},	      {"gib", inside_gib},
-		{"areas", inside_areas},       {"copy", inside_copy},	      {"store", inside_store},
-		{"doorbell", inside_doorbell}, {"revoke", inside_revoke},     {"idle", inside_idle},
-		{"read", inside_read},	       {"resident", inside_resident},
+		{"null", inside_null},	       {"page", inside_page},
+		{"gib", inside_gib},	       {"areas", inside_areas},
+		{"copy", inside_copy},	       {"store", inside_store},
+		{"doorbell", inside_doorbell}, {"revoke", inside_revoke},
+		{"idle", inside_idle},	       {"read", inside_read},
+		{"resident", inside_resident}, {"buffer", inside_buffer},
+		{"faults", inside_faults},     {"revoke_one", inside_revoke_one},
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -45,6 +45,10 @@ void inside_store(unsigned repetitions);
 void inside_doorbell(unsigned repetitions);
 void inside_revoke(unsigned repetitions);
 void inside_idle(unsigned repetitions);
+/* inside_buffers.c */
+void inside_buffer(unsigned repetitions);
+void inside_revoke_one(unsigned repetitions);
+void inside_faults(unsigned repetitions);
 /* inside.c */
 void inside_read(unsigned repetitions);
 void inside_resident(unsigned repetitions);

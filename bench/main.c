@@ -62,6 +62,7 @@ int main(int argc, char **argv)
 	rows_tables(&b);
 	rows_copy(&b);
 	rows_device(&b);
+	rows_dmabuf(&b);
 	rows_fence(&b);
 	rows_sched(&b);
 	rows_programs(&b);

@@ -79,21 +79,17 @@ static void read_results(FILE *f, struct results *r)
 	}
 }
 
-struct results run_inside(const struct bench *b, const char *rack, const char *part)
+/* argv[0] .. NULL: runs it to its end and reads what it prints. */
+static struct results run_argv(const char *const *argv)
 {
 	struct results r = {0};
-	char barter[4200], program[4200], repetitions[16];
-	const char *argv[] = {barter, "run", "--rack", rack, "--", program, part, repetitions, NULL};
 	int pipe_fds[2];
 
-	snprintf(barter, sizeof(barter), "%s/barter", b->directory);
-	snprintf(program, sizeof(program), "%s/bench/bench-inside", b->directory);
-	snprintf(repetitions, sizeof(repetitions), "%u", b->repetitions);
 	if (pipe2(pipe_fds, O_CLOEXEC)) {
 		perror("bench: pipe");
 		exit(1);
 	}
-	pid_t pid = start(rack ? argv : argv + 5, pipe_fds[1], pipe_fds[1]);
+	pid_t pid = start(argv, pipe_fds[1], pipe_fds[1]);
 	close(pipe_fds[1]);
 	FILE *f = fdopen(pipe_fds[0], "r");
 	if (!f)
@@ -102,6 +98,36 @@ struct results run_inside(const struct bench *b, const char *rack, const char *p
 	fclose(f);
 	r.failed = !finish(pid);
 	return r;
+}
+
+struct results run_inside_on(const struct bench *b, const char *const *options, const char *part)
+{
+	char barter[4200], program[4200], repetitions[16];
+	const char *argv[RUN_MAX_OPTIONS + 7];
+	unsigned nr = 0;
+
+	snprintf(barter, sizeof(barter), "%s/barter", b->directory);
+	snprintf(program, sizeof(program), "%s/bench/bench-inside", b->directory);
+	snprintf(repetitions, sizeof(repetitions), "%u", b->repetitions);
+	if (options) {
+		argv[nr++] = barter;
+		argv[nr++] = "run";
+		for (unsigned i = 0; i < RUN_MAX_OPTIONS && options[i]; i++)
+			argv[nr++] = options[i];
+		argv[nr++] = "--";
+	}
+	argv[nr++] = program;
+	argv[nr++] = part;
+	argv[nr++] = repetitions;
+	argv[nr] = NULL;
+	return run_argv(argv);
+}
+
+struct results run_inside(const struct bench *b, const char *rack, const char *part)
+{
+	const char *options[] = {"--rack", rack, NULL};
+
+	return run_inside_on(b, rack ? options : NULL, part);
 }
 
 struct bench_row *results_row(struct bench *b, const struct results *r, const char *name, const char *unit,

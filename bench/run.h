@@ -5,7 +5,7 @@
 
 #include "bench.h"
 
-enum { RUN_MAX_KEYS = 16 };
+enum { RUN_MAX_KEYS = 16, RUN_MAX_OPTIONS = 8 };
 
 struct results {
 	struct {
@@ -19,6 +19,8 @@ struct results {
 
 /* bench-inside PART, under `barter run --rack RACK` or, rack NULL, by itself. */
 struct results run_inside(const struct bench *b, const char *rack, const char *part);
+/* The same with any options of barter run, NULL last. */
+struct results run_inside_on(const struct bench *b, const char *const *options, const char *part);
 /* Empty when there is no such key. */
 const struct samples *results_get(const struct results *r, const char *key);
 /* A row for what bench-inside found, or, when it failed, a row that says why. */

@@ -148,22 +148,18 @@ static uint64_t leaf_align(uint64_t len)
 	return BARTER_PAGE_SIZE;
 }
 
-static int map_through_iommu(struct dma_device *d, const struct phys_range *ranges, size_t nr, uint64_t len,
-			     unsigned prot, dma_addr_t *addr)
+static int map_through_iommu(struct dma_device *d, const struct phys_range *ranges, uint64_t len, unsigned prot,
+			     dma_addr_t *addr)
 {
-	uint64_t align = leaf_align(ranges[0].len), done = 0;
+	uint64_t align = leaf_align(ranges[0].len);
 	iova_t iova;
 	int err = iova_take(&d->iovas, len, align, ranges[0].pa & (align - 1), &iova);
 
 	if (err)
 		return refuse(d->fn->root->trace, err, "DMA: no room for 0x%llx bytes among the addresses of %s",
 			      (unsigned long long)len, d->fn->name);
-	for (size_t i = 0; i < nr && !err; i++) {
-		err = iommu_map(d->domain, iova + done, ranges[i].pa, ranges[i].len, prot);
-		done += err ? 0 : ranges[i].len;
-	}
+	err = iommu_map_ranges(d->domain, iova, ranges, 0, len, prot);
 	if (err) {
-		iommu_unmap(d->domain, iova, done);
 		iova_rest(&d->iovas, iova);
 		return err;
 	}
@@ -207,7 +203,7 @@ int dma_map_phys(struct dma_device *d, const struct phys_range *ranges, size_t n
 			      provider->name, route.rule);
 	if (route.kind == PCI_ROUTE_BUS_ADDRESS)
 		return map_direct(d, ranges, nr, len, addr);
-	return map_through_iommu(d, ranges, nr, len, provider ? prot | IOMMU_MMIO : prot, addr);
+	return map_through_iommu(d, ranges, len, provider ? prot | IOMMU_MMIO : prot, addr);
 }
 
 void dma_unmap(struct dma_device *d, dma_addr_t addr, uint64_t len)

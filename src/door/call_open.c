@@ -11,7 +11,6 @@
 #include "door/call_priv.h"
 #include "door/dir.h"
 #include "door/forward.h"
-#include "door/forward.h"
 #include "door/raw_syscall.h"
 #include "door/task_fd.h"
 
@@ -98,7 +97,8 @@ static int kept_flags(int flags)
 
 /*
  * An attribute's carrier holds what it says now, for those who read it past us: a program that is executed with it
- * (`cat < /sys/...`), libc's own streams on a duplicate. Nobody else sees it.
+ * (`cat < /sys/...`), libc's own streams on a duplicate. Nobody else sees it. Also when it is to be closed by then:
+ * who starts a program duplicates it first.
  */
 static void fill_carrier(struct task *t, struct file *f, int fd)
 {
@@ -109,14 +109,35 @@ static void fill_carrier(struct task *t, struct file *f, int fd)
 		raw_syscall(SYS_pwrite64, fd, piece, n, pos - (uint64_t)n);
 }
 
+static void fill_forwarded(int fd)
+{
+	char piece[1024];
+	int64_t n;
+	uint64_t pos = 0;
+	struct fd_handle *h = fd_handle_get(fd);
+	if (!h)
+		return;
+	do {
+		const unsigned long a[6] = {(unsigned long)fd, (uaddr_t)piece, sizeof(piece), pos};
+		n = forward_call(h, SYS_pread64, a);
+		if (n > 0)
+			raw_syscall(SYS_pwrite64, fd, piece, n, pos);
+		pos += (uint64_t)n;
+	} while (n > 0);
+	fd_handle_put(h);
+}
+
 /* A child has no devices: the owner opens, and the child's fd keeps the name. */
 static int64_t open_forwarded(struct ns_node *node, int flags)
 {
 	char path[PATH_MAX];
 	int n = ns_path(node, path, sizeof(path));
 	int64_t fd = n < 0 ? n : forward_open(path, flags);
-	if (fd >= 0)
-		fd_set_name((int)fd, node);
+	if (fd < 0)
+		return fd;
+	fd_set_name((int)fd, node);
+	if (ns_kind(node) == NS_ATTRIBUTE && (flags & O_ACCMODE) != O_WRONLY)
+		fill_forwarded((int)fd);
 	return fd;
 }
 
@@ -139,7 +160,7 @@ static int64_t open_node(struct task *t, struct ns_node *node, int flags)
 		t->ops->fd_publish(t, fd, f);
 		return fd;
 	}
-	if (ns_kind(node) == NS_ATTRIBUTE && !(flags & O_CLOEXEC) && call_may(f, false))
+	if (ns_kind(node) == NS_ATTRIBUTE && call_may(f, false))
 		fill_carrier(t, f, fd);
 	fd_publish(fd, f, node);
 	if (ns_kind(node) == NS_DEVICE)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "door/call_priv.h"
+#include "door/forward.h"
 #include "door/raw_syscall.h"
 
 /* An attribute that is only written has an empty carrier, unless somebody wrote past us. */
@@ -26,7 +27,12 @@ static void collect(struct fd_handle *h, int fd)
 		return;
 	raw_syscall(SYS_ftruncate, fd, 0);
 	raw_syscall(SYS_lseek, fd, 0, SEEK_SET);
-	h->file->ops->write(h->file, door_task(), (uaddr_t)bytes, (size_t)n, &pos);
+	if (door_is_forked()) {
+		const unsigned long a[6] = {(unsigned long)fd, (uaddr_t)bytes, (size_t)n};
+		forward_call(h, SYS_write, a);
+	} else {
+		h->file->ops->write(h->file, door_task(), (uaddr_t)bytes, (size_t)n, &pos);
+	}
 }
 
 void fd_collect(int fd)
@@ -34,7 +40,7 @@ void fd_collect(int fd)
 	struct fd_handle *h = fd_handle_get(fd);
 	if (!h)
 		return;
-	if (may_hold_writes(h) && !door_is_forked())
+	if (may_hold_writes(h))
 		collect(h, fd);
 	fd_handle_put(h);
 }

@@ -34,9 +34,15 @@ static struct forward {
 	     .prepared_control = -1,
 	     .control = -1};
 
-/* What stands in a child for a file that the owner made for it. */
+/* What stands in a child for a file that the owner made for it, by the ways in which it may be accessed. */
 static const struct file_ops elsewhere_ops = {.name = "elsewhere"};
-static struct file elsewhere = {.ops = &elsewhere_ops, .open_flags = O_RDWR, .mode = 0600, .refs = 1};
+#define ELSEWHERE(access) {.ops = &elsewhere_ops, .open_flags = (access), .mode = 0600, .refs = 1}
+static struct file elsewhere[] = {
+	[O_RDONLY] = ELSEWHERE(O_RDONLY),
+	[O_WRONLY] = ELSEWHERE(O_WRONLY),
+	[O_RDWR] = ELSEWHERE(O_RDWR),
+	[O_ACCMODE] = ELSEWHERE(O_ACCMODE), /* for ioctl() alone */
+};
 
 void forward_owner_is(const struct forward_address *address)
 {
@@ -243,7 +249,7 @@ static int serve_locked(struct forward_msg *m, int fd)
 		*m = (struct forward_msg){.kind = FORWARD_RESERVED, .number = answer_reserve(fd, m->flags)};
 		return forward_send(forward.socket, m, -1);
 	case FORWARD_PUBLISH:
-		fd_publish(m->number, file_get(&elsewhere), NULL);
+		fd_publish(m->number, file_get(&elsewhere[m->flags & O_ACCMODE]), NULL);
 		return 0;
 	case FORWARD_CANCEL:
 		fd_unprepare();

@@ -25,7 +25,7 @@ enum forward_kind {
 	FORWARD_PLACED,	  /* result: the address or -errno */
 	/* Owner to child. */
 	FORWARD_RESERVE, /* with an fd, a carrier: give it a number; flags: O_CLOEXEC; answered by RESERVED */
-	FORWARD_PUBLISH, /* number, id: it leads to that file; no answer */
+	FORWARD_PUBLISH, /* number, id: it leads to that file; flags: as it is open; no answer */
 	FORWARD_CANCEL,	 /* number: close it; no answer */
 	/* slot, a: hint, length, protection, flags, extents; flags: denied protection; nr: private; answered by PLACED
 	 */

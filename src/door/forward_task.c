@@ -115,7 +115,12 @@ close:
 static void child_fd_publish(struct task *t, int fd, struct file *f)
 {
 	struct forward_child *c = of(t);
-	struct forward_msg m = {.kind = FORWARD_PUBLISH, .number = fd, .id = carrier_identify(c->reserved)};
+	struct forward_msg m = {
+		.kind = FORWARD_PUBLISH,
+		.number = fd,
+		.id = carrier_identify(c->reserved),
+		.flags = f->open_flags,
+	};
 	int slot = c->reserved;
 
 	fd_publish(slot, f, NULL);

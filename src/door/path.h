@@ -67,6 +67,10 @@ void path_cwd_is(struct ns_node *node); /* NULL: none of ours */
 void path_cwd_by_name(void (*look_up)(void));
 /* When the library is loaded: path_cwd_name.c. */
 void path_cwd_inherit(void);
+/* Puts the kernel where a program that is executed finds that it is in `text`. 0 or -errno. */
+int path_cwd_leave_name(const char *text);
+/* What was left, in the path that /proc/self/cwd shows, which is changed; NULL: nothing. */
+const char *path_cwd_left_name(char *path);
 bool path_cwd_is_ours(void);
 int path_cwd(char *buf, size_t len); /* length or -errno; the kernel's when it is not ours */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The working directory. While it is one of ours the kernel's stands in the real directory of that name, or else in
- * "/"; the real one is asked for once after each change that we have seen.
+ * one that tells its name (path_cwd_made.c); the real one is asked for once after each change that we have seen.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -46,6 +46,8 @@ int path_chdir(struct ns_node *node)
 		return n;
 	/* A real directory of the same name gives programs that are executed from here the right one, too. */
 	long err = raw_syscall(SYS_chdir, text);
+	if (err)
+		err = path_cwd_leave_name(text);
 	if (err)
 		err = raw_syscall(SYS_chdir, "/");
 	if (err)

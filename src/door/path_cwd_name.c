@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The working directory of a program that is executed in a directory of ours: to the kernel it is "/", and $PWD, which
- * shells keep, says where it is.
- */
+/* The working directory of a program that is executed in a directory of ours. Its name is left by path_cwd_made.c. */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -26,12 +23,17 @@ static void look_up(void)
 void path_cwd_inherit(void)
 {
 	char real_cwd[PATH_MAX];
-	const char *pwd = getenv("PWD");
-	if (!pwd || strlen(pwd) >= sizeof(inherited) || path_claim(pwd) == PATH_CLAIM_NONE)
-		return;
+	const char *name = getenv("PWD");
 	long n = raw_syscall(SYS_getcwd, real_cwd, sizeof(real_cwd));
-	if (n < 0 || strcmp(real_cwd, "/") != 0)
+	if (n == -ENOENT) {
+		n = raw_syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/cwd", real_cwd, sizeof(real_cwd) - 1);
+		real_cwd[n > 0 ? n : 0] = '\0';
+		name = path_cwd_left_name(real_cwd);
+	} else if (n < 0 || strcmp(real_cwd, "/") != 0) {
 		return;
-	strcpy(inherited, pwd);
+	}
+	if (!name || strlen(name) >= sizeof(inherited) || path_claim(name) == PATH_CLAIM_NONE)
+		return;
+	strcpy(inherited, name);
 	path_cwd_by_name(look_up);
 }

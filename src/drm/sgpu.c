@@ -100,26 +100,28 @@ int sgpu_probe(const struct sgpu_place *place, struct pci_function *fn, struct d
 	err = sgpu_local_init(gpu);
 	if (err)
 		goto undo_hardware;
-	err = sgpu_ring_create(gpu);
-	if (err)
-		goto undo_hardware;
 	err = sgpu_sysfs_add(gpu);
 	if (err)
-		goto undo_ring;
+		goto undo_hardware;
 	err = sgpu_node_add(gpu);
 	if (err)
 		goto undo_sysfs;
+	/* Until it is there, who opens the node is told that there is none. */
+	err = sgpu_ring_create(gpu);
+	if (err)
+		goto undo_node;
 	*out = gpu;
 	return 0;
 
+undo_node:
+	sgpu_node_remove(gpu);
 undo_sysfs:
 	sgpu_sysfs_remove(gpu);
-undo_ring:
-	sgpu_ring_destroy(gpu);
+	atomic_store(&gpu->unplugged, true);
 undo_hardware:
 	hardware_close(gpu);
 undo_alloc:
-	sgpu_free(gpu);
+	sgpu_put(gpu);
 	return err;
 }
 

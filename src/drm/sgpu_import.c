@@ -89,6 +89,12 @@ static int import_addresses(struct sgpu_bo *bo)
 	return err;
 }
 
+/* What is not the function's own is not its own by another way; and memory may be there at the next try. */
+static bool is_the_ways_fault(int err)
+{
+	return err && err != -EACCES && err != -ENOMEM;
+}
+
 int sgpu_import_validate_locked(struct sgpu_bo *bo)
 {
 	struct dma_buf_attachment *a = bo->attachment;
@@ -103,8 +109,7 @@ int sgpu_import_validate_locked(struct sgpu_bo *bo)
 		bo->nr_entries = 0;
 		bo->local = a->type == &dma_buf_type_iov;
 		err = bo->local ? import_window(bo) : import_addresses(bo);
-		/* What is not the function's own is not its own by another way either. */
-	} while (err != -EACCES && dma_buf_fall_back_locked(a, err));
+	} while (is_the_ways_fault(err) && dma_buf_fall_back_locked(a, err));
 	if (err) {
 		dma_buf_unmap_locked(a);
 		bo->nr_entries = 0;

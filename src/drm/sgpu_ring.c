@@ -234,10 +234,9 @@ static int ring_alloc(struct sgpu *gpu, struct sgpu_ring *r)
 	if (!err)
 		err = dma_alloc_coherent(gpu->dma, BARTER_PAGE_SIZE, &r->done);
 	if (!err)
-		err = ring_sched_create(r);
-	if (!err)
 		err = pci_irq_enable(gpu->fn, PCI_IRQ_MSIX, 2, ring_interrupt, r);
-	return err;
+	/* Last: its end may wait, and the machine's lock is held. */
+	return err ? err : ring_sched_create(r);
 }
 
 static void ring_free(struct sgpu *gpu, struct sgpu_ring *r)

@@ -20,6 +20,8 @@
 #define IOMMU_READ 1u
 #define IOMMU_WRITE 2u
 #define IOMMU_MMIO 4u /* device memory: never bounced, cached or pinned */
+/* For maps, beside what a leaf carries: leaves of 4 KiB whatever could be larger. */
+#define IOMMU_SMALL_LEAVES 0x100u
 
 struct iommu_domain;
 struct iommu_unit;
@@ -40,6 +42,9 @@ void iommu_domain_destroy(struct iommu_domain *d);
  * mapping is the caller's error (-EEXIST). -ENOMEM leaves nothing behind. Does not drain.
  */
 int iommu_map(struct iommu_domain *d, iova_t iova, phys_t pa, uint64_t len, unsigned prot);
+/* The same for [offset, offset + len) of ranges that lie one behind the other. All of it is mapped or nothing. */
+int iommu_map_ranges(struct iommu_domain *d, iova_t iova, const struct phys_range *ranges, uint64_t offset,
+		     uint64_t len, unsigned prot);
 /*
  * Clears [iova, iova + len); a larger leaf that reaches outside is split first (memory for that is kept in reserve by
  * the domain, so that unmap never fails). Absent parts are skipped. Invalidates IOTLBs. Returns the bytes that were

@@ -8,8 +8,11 @@ static uint64_t leaf_sizes(const struct iommu_domain *d)
 }
 
 /* The level of the largest leaf that can stand at iova. */
-static unsigned best_level(const struct iommu_domain *d, iova_t iova, phys_t pa, uint64_t len)
+static unsigned best_level(const struct iommu_domain *d, iova_t iova, phys_t pa, uint64_t len, unsigned prot)
 {
+	/* Most maps are short. */
+	if (len < level_bytes(1) || prot & IOMMU_SMALL_LEAVES)
+		return 0;
 	for (unsigned level = 2; level > 0; level--) {
 		uint64_t bytes = level_bytes(level);
 		if (leaf_sizes(d) & bytes && len >= bytes && is_aligned(iova | pa, bytes))
@@ -103,10 +106,10 @@ static int map_locked(struct iommu_domain *d, iova_t iova, phys_t pa, uint64_t l
 {
 	for (*done = 0; *done < len;) {
 		iova_t at = iova + *done;
-		unsigned level = best_level(d, at, pa + *done, len - *done);
+		unsigned level = best_level(d, at, pa + *done, len - *done, prot);
 		uint64_t room = TABLE_ENTRIES - level_index(level, at);
 		unsigned nr = MIN((len - *done) / level_bytes(level), room);
-		int mapped = map_some(d, at, level, nr, pa + *done, prot);
+		int mapped = map_some(d, at, level, nr, pa + *done, prot & ~IOMMU_SMALL_LEAVES);
 
 		if (mapped < 0)
 			return mapped;
@@ -135,6 +138,15 @@ static bool outside(const struct iommu_domain *d, iova_t iova, uint64_t len)
 	       iova + len > IOVA_LIMIT;
 }
 
+/* An empty table must not be in the way of a large leaf. */
+static void make_room(struct iommu_domain *d, iova_t iova, uint64_t len)
+{
+	if (d->has_idle && d->idle - iova < len && len >= level_bytes(1)) {
+		domain_prune(d, d->idle);
+		d->has_idle = false;
+	}
+}
+
 int iommu_map(struct iommu_domain *d, iova_t iova, phys_t pa, uint64_t len, unsigned prot)
 {
 	uint64_t done;
@@ -142,12 +154,50 @@ int iommu_map(struct iommu_domain *d, iova_t iova, phys_t pa, uint64_t len, unsi
 	if (outside(d, iova, len) || !is_aligned(iova | pa | len, BARTER_PAGE_SIZE))
 		return -EINVAL;
 	mutex_lock(&d->lock);
-	/* An empty table must not be in the way of a large leaf. */
-	if (d->has_idle && d->idle - iova < len && len >= level_bytes(1)) {
-		domain_prune(d, d->idle);
-		d->has_idle = false;
-	}
+	make_room(d, iova, len);
 	int err = map_locked(d, iova, pa, len, prot, &done);
+	if (err)
+		undo(d, iova, done);
+	table_commit(&d->pool);
+	mutex_unlock(&d->lock);
+	return err;
+}
+
+/* *done: bytes mapped, also on failure. */
+static int map_ranges_locked(struct iommu_domain *d, iova_t iova, const struct phys_range *ranges, uint64_t offset,
+			     uint64_t len, unsigned prot, uint64_t *done)
+{
+	int err = 0;
+
+	for (*done = 0; *done < len && !err; ranges++) {
+		uint64_t n, mapped;
+		phys_t pa;
+
+		if (offset >= ranges->len) {
+			offset -= ranges->len;
+			continue;
+		}
+		pa = ranges->pa + offset;
+		n = MIN(ranges->len - offset, len - *done);
+		if (!is_aligned(pa | n, BARTER_PAGE_SIZE))
+			return -EINVAL;
+		err = map_locked(d, iova + *done, pa, n, prot, &mapped);
+		*done += mapped;
+		offset = 0;
+	}
+	return err;
+}
+
+int iommu_map_ranges(struct iommu_domain *d, iova_t iova, const struct phys_range *ranges, uint64_t offset,
+		     uint64_t len, unsigned prot)
+{
+	uint64_t done;
+
+	if (outside(d, iova, len) || !is_aligned(iova | len, BARTER_PAGE_SIZE))
+		return -EINVAL;
+	mutex_lock(&d->lock);
+	make_room(d, iova, len);
+	int err = map_ranges_locked(d, iova, ranges, offset, len, prot, &done);
 	if (err)
 		undo(d, iova, done);
 	table_commit(&d->pool);

@@ -235,48 +235,20 @@ static struct iopt_mapping *mapping_get_locked(struct iopt_area *area)
 	return m;
 }
 
-/* IOMMU_OPTION_HUGE_PAGES 0 is a promise about leaves, so each page is mapped by itself. */
-static int map_leaves(struct iommu_domain *d, iova_t iova, phys_t pa, uint64_t len, unsigned prot, bool small_leaves)
+/* IOMMU_OPTION_HUGE_PAGES 0 is a promise about leaves. */
+static unsigned leaf_prot(const struct iopt_area *area, bool small_leaves)
 {
-	uint64_t step = small_leaves ? BARTER_PAGE_SIZE : len, done = 0;
-	int err = 0;
-
-	for (; done < len && !err; done += err ? 0 : step)
-		err = iommu_map(d, iova + done, pa + done, step, prot);
-	if (err && done)
-		iommu_unmap(d, iova, done);
-	return err;
+	return area->prot | (small_leaves ? IOMMU_SMALL_LEAVES : 0);
 }
 
 /* The part of the buffer's ranges that the area shows. */
 static int map_ranges(struct iommu_domain *d, const struct iopt_area *area, const struct dma_buf_phys_list *list,
 		      bool small_leaves)
 {
-	uint64_t skip = area->pages->start + area->offset, left = area->last - area->iova + 1;
-	unsigned prot = area->prot | (list->provider ? IOMMU_MMIO : 0);
-	iova_t iova = area->iova;
+	unsigned prot = leaf_prot(area, small_leaves) | (list->provider ? IOMMU_MMIO : 0);
 
-	for (size_t i = 0; i < list->nr_ranges && left; i++) {
-		const struct phys_range *r = &list->ranges[i];
-		uint64_t n;
-		int err;
-
-		if (skip >= r->len) {
-			skip -= r->len;
-			continue;
-		}
-		n = MIN(r->len - skip, left);
-		err = map_leaves(d, iova, r->pa + skip, n, prot, small_leaves);
-		if (err) {
-			if (iova > area->iova)
-				iommu_unmap(d, area->iova, iova - area->iova);
-			return err;
-		}
-		iova += n;
-		left -= n;
-		skip = 0;
-	}
-	return 0;
+	return iommu_map_ranges(d, area->iova, list->ranges, area->pages->start + area->offset,
+				area->last - area->iova + 1, prot);
 }
 
 static int fill_device_memory(struct iopt_area *area, struct iommu_domain *d, bool small_leaves)
@@ -388,8 +360,8 @@ int iopt_pages_fill(struct iopt_area *area, struct iommu_domain *d, bool small_l
 		err = pin(p);
 	p->is_pinned |= !err;
 	if (!err)
-		err = map_leaves(d, area->iova, p->pinned.region.base + skip, area->last - area->iova + 1, area->prot,
-				 small_leaves);
+		err = iommu_map(d, area->iova, p->pinned.region.base + skip, area->last - area->iova + 1,
+				leaf_prot(area, small_leaves));
 	p->nr_fills += !err;
 	pages_unlock_shared(p, shared);
 	return err;

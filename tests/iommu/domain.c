@@ -118,6 +118,51 @@ static void the_unit_limits_leaf_sizes(void **state)
 	iommu_unit_destroy(unit);
 }
 
+static void small_leaves_on_request(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(iommu_map(w->domain, GIB1, PA + GIB1, 2 * MIB2, RW | IOMMU_SMALL_LEAVES), 0);
+	assert_int_equal(leaf_depth(w, GIB1), 3);
+	assert_int_equal(leaf_depth(w, GIB1 + 2 * MIB2 - 1), 3);
+	expect_leaf(w, GIB1, 2 * MIB2, PA + GIB1, 2 * MIB2, RW);
+}
+
+/* A slice of a list that begins and ends within ranges; one of them takes a large leaf. */
+static void ranges_lie_one_behind_the_other(void **state)
+{
+	struct world *w = *state;
+	const struct phys_range list[] = {
+		{PA, 3 * KIB4}, {PA + 8 * KIB4, KIB4}, {PA + GIB1, 2 * MIB2}, {PA + 16 * KIB4, 2 * KIB4}};
+	iova_t at = GIB1 - 2 * KIB4;
+
+	assert_int_equal(iommu_map_ranges(w->domain, at, list, 2 * KIB4, 3 * KIB4 + 2 * MIB2, RW | IOMMU_MMIO), 0);
+	expect_absent(w, at - 1);
+	expect_leaf(w, at, KIB4, PA + 2 * KIB4, KIB4, RW | IOMMU_MMIO);
+	expect_leaf(w, at + KIB4, KIB4, PA + 8 * KIB4, KIB4, RW | IOMMU_MMIO);
+	expect_leaf(w, GIB1, 2 * MIB2, PA + GIB1, 2 * MIB2, RW | IOMMU_MMIO);
+	assert_int_equal(leaf_depth(w, GIB1), 2);
+	expect_leaf(w, GIB1 + 2 * MIB2, KIB4, PA + 16 * KIB4, KIB4, RW | IOMMU_MMIO);
+	expect_absent(w, GIB1 + 2 * MIB2 + KIB4);
+}
+
+static void all_ranges_or_none(void **state)
+{
+	struct world *w = *state;
+	const struct phys_range list[] = {{PA, KIB4}, {PA + 8 * KIB4, KIB4}, {PA + 16 * KIB4, KIB4}};
+	const struct phys_range odd[] = {{PA, KIB4}, {PA + 8 * KIB4 + 1, KIB4}};
+
+	assert_int_equal(iommu_map(w->domain, GIB1 + 2 * KIB4, PA, KIB4, RW), 0);
+	assert_int_equal(iommu_map_ranges(w->domain, GIB1, list, 0, 3 * KIB4, RW), -EEXIST);
+	expect_absent(w, GIB1);
+	expect_absent(w, GIB1 + KIB4);
+	expect_leaf(w, GIB1 + 2 * KIB4, KIB4, PA, KIB4, RW);
+	assert_int_equal(iommu_map_ranges(w->domain, GIB1, odd, 0, 2 * KIB4, RW), -EINVAL);
+	expect_absent(w, GIB1);
+	assert_int_equal(iommu_map_ranges(w->domain, GIB1, list, 0, 0, RW), -EINVAL);
+	assert_int_equal(iommu_map_ranges(w->domain, (1ull << 48) - KIB4, list, 0, 2 * KIB4, RW), -EINVAL);
+}
+
 static void skew_forces_small_leaves(void **state)
 {
 	struct world *w = *state;
@@ -355,6 +400,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_leaf_size_is_used),
 		TEST(the_unit_limits_leaf_sizes),
+		TEST(small_leaves_on_request),
+		TEST(ranges_lie_one_behind_the_other),
+		TEST(all_ranges_or_none),
 		TEST(skew_forces_small_leaves),
 		TEST(runs_end_where_memory_or_permission_changes),
 		TEST(overlaps_change_nothing),
