@@ -68,6 +68,7 @@ void rows_device(struct bench *b);   /* a program under barter that drives an en
 void rows_dmabuf(struct bench *b);   /* buffers */
 void rows_fence(struct bench *b);    /* fences, reservation objects */
 void rows_sched(struct bench *b);    /* the job scheduler */
+void rows_gpu(struct bench *b);	     /* a program under barter that gives a gpu jobs */
 void rows_programs(struct bench *b); /* whole programs */
 
 static inline double now_ns(void)

@@ -169,6 +169,7 @@ int main(int argc, char **argv)
 		{"idle", inside_idle},	       {"read", inside_read},
 		{"resident", inside_resident}, {"buffer", inside_buffer},
 		{"faults", inside_faults},     {"revoke_one", inside_revoke_one},
+		{"jobs", inside_jobs},
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

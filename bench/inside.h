@@ -49,6 +49,8 @@ void inside_idle(unsigned repetitions);
 void inside_buffer(unsigned repetitions);
 void inside_revoke_one(unsigned repetitions);
 void inside_faults(unsigned repetitions);
+/* inside_gpu.c */
+void inside_jobs(unsigned repetitions);
 /* inside.c */
 void inside_read(unsigned repetitions);
 void inside_resident(unsigned repetitions);

@@ -65,6 +65,7 @@ int main(int argc, char **argv)
 	rows_dmabuf(&b);
 	rows_fence(&b);
 	rows_sched(&b);
+	rows_gpu(&b);
 	rows_programs(&b);
 	if (json)
 		return bench_print_json(&b) ? 1 : 0;
