@@ -36,7 +36,10 @@ static struct forward {
 
 /* What stands in a child for a file that the owner made for it, by the ways in which it may be accessed. */
 static const struct file_ops elsewhere_ops = {.name = "elsewhere"};
-#define ELSEWHERE(access) {.ops = &elsewhere_ops, .open_flags = (access), .mode = 0600, .refs = 1}
+#define ELSEWHERE(access)                                                                                              \
+	{                                                                                                              \
+		.ops = &elsewhere_ops, .open_flags = (access), .mode = 0600, .refs = 1                                 \
+	}
 static struct file elsewhere[] = {
 	[O_RDONLY] = ELSEWHERE(O_RDONLY),
 	[O_WRONLY] = ELSEWHERE(O_WRONLY),

@@ -49,6 +49,15 @@ struct path {
 #define PATH_FOLLOW 1u /* the last component, when it is a link */
 #define PATH_EMPTY 2u  /* AT_EMPTY_PATH: "" names the directory fd itself */
 
+/* Its text is there, and not longer than any path: otherwise the kernel shall say what is wrong (path_text.c). */
+bool path_readable(const char *path);
+void path_memory_changed(void);
+/* "", which names a directory fd itself. */
+static inline bool path_is_empty(const char *path)
+{
+	return path && path_readable(path) && !path[0];
+}
+
 /* May this call concern us, by its text, its directory and the working directory? */
 bool path_concerns(int dirfd, const char *path);
 

@@ -136,7 +136,7 @@ bool path_concerns(int dirfd, const char *path)
 {
 	char buf[PATH_MAX];
 	bool through;
-	if (likely(!door.has_rack) || !path)
+	if (likely(!door.has_rack) || !path || !path_readable(path))
 		return false;
 	if (path[0] == '/') {
 		bool dots = has_dot_component(path);

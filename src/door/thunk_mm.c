@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "door/mm.h"
+#include "door/path.h"
 
 static void *address_return(int64_t result)
 {
@@ -16,7 +17,11 @@ static void *address_return(int64_t result)
 
 static void *do_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
-	int64_t result = mm_sys_mmap((uaddr_t)addr, len, prot, flags, fd, (uint64_t)offset);
+	int64_t result;
+
+	if (flags & MAP_FIXED)
+		path_memory_changed();
+	result = mm_sys_mmap((uaddr_t)addr, len, prot, flags, fd, (uint64_t)offset);
 
 	if (likely(result == DOOR_NOT_OURS))
 		return real.mmap(addr, len, prot, flags, fd, offset);
@@ -37,6 +42,7 @@ DOOR_EXPORT int munmap(void *addr, size_t len)
 {
 	int64_t result = mm_sys_munmap((uaddr_t)addr, len);
 
+	path_memory_changed();
 	return likely(result == DOOR_NOT_OURS) ? real.munmap(addr, len) : (int)door_return(result);
 }
 
@@ -51,6 +57,7 @@ DOOR_EXPORT void *mremap(void *old, size_t old_len, size_t new_len, int flags, .
 		new_addr = va_arg(args, void *);
 		va_end(args);
 	}
+	path_memory_changed();
 	result = mm_sys_mremap((uaddr_t)old, old_len, new_len, flags, (uaddr_t)new_addr);
 	return likely(result == DOOR_NOT_OURS) ? real.mremap(old, old_len, new_len, flags, new_addr)
 					       : address_return(result);
@@ -60,6 +67,7 @@ DOOR_EXPORT int mprotect(void *addr, size_t len, int prot)
 {
 	int64_t result = mm_sys_mprotect((uaddr_t)addr, len, prot, -1);
 
+	path_memory_changed();
 	return likely(result == DOOR_NOT_OURS) ? real.mprotect(addr, len, prot) : (int)door_return(result);
 }
 

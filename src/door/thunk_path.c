@@ -11,7 +11,7 @@
 
 DOOR_EXPORT ssize_t readlinkat(int dirfd, const char *restrict path, char *restrict buf, size_t len)
 {
-	if (path && !path[0])
+	if (path_is_empty(path))
 		THUNK_FD(ssize_t, dirfd, real.readlinkat(dirfd, path, buf, len), SYS_readlinkat, dirfd, path, buf, len);
 	THUNK_PATH(ssize_t, dirfd, path, real.readlinkat(dirfd, path, buf, len), SYS_readlinkat, dirfd, path, buf, len);
 }
@@ -109,7 +109,7 @@ static char *thunk_realpath(const char *path, char *resolved, bool *ours)
 DOOR_EXPORT char *realpath(const char *restrict path, char *restrict resolved)
 {
 	bool ours;
-	if (path && path[0] && unlikely(path_concerns(AT_FDCWD, path))) {
+	if (unlikely(path_concerns(AT_FDCWD, path)) && path[0]) {
 		char *result = thunk_realpath(path, resolved, &ours);
 		if (ours)
 			return result;

@@ -12,10 +12,17 @@ _Static_assert(sizeof(struct stat) == sizeof(struct stat64), "one struct stat");
 _Static_assert(sizeof(struct statfs) == sizeof(struct statfs64), "one struct statfs");
 _Static_assert(sizeof(struct statvfs) == sizeof(struct statvfs64), "one struct statvfs");
 
+/* No path at all is as good as "", from Linux 6.11 on. */
+static const char *path_or_empty(const char *path, int at)
+{
+	return !path && at & AT_EMPTY_PATH ? "" : path;
+}
+
 static int thunk_fstatat(int dirfd, const char *path, struct stat *st, int at)
 {
 	long ours;
-	if (at & AT_EMPTY_PATH && path && !path[0] ? fd_is_ours(dirfd) : path_concerns(dirfd, path))
+	path = path_or_empty(path, at);
+	if (at & AT_EMPTY_PATH && path_is_empty(path) ? fd_is_ours(dirfd) : path_concerns(dirfd, path))
 		if (THUNK_CALL(&ours, SYS_newfstatat, dirfd, path, st, at))
 			return (int)ours;
 	int err = real.fstatat(dirfd, path, st, at);
@@ -123,7 +130,8 @@ DOOR_EXPORT int __fxstatat64(int version, int dirfd, const char *path, struct st
 DOOR_EXPORT int statx(int dirfd, const char *restrict path, int at, unsigned mask, struct statx *restrict stx)
 {
 	long ours;
-	if (at & AT_EMPTY_PATH && path && !path[0] ? fd_is_ours(dirfd) : path_concerns(dirfd, path))
+	path = path_or_empty(path, at);
+	if (at & AT_EMPTY_PATH && path_is_empty(path) ? fd_is_ours(dirfd) : path_concerns(dirfd, path))
 		if (THUNK_CALL(&ours, SYS_statx, dirfd, path, at, mask, stx))
 			return (int)ours;
 	int err = real.statx(dirfd, path, at, mask, stx);
