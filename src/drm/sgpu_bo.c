@@ -27,7 +27,16 @@ static void client_restore(struct gate_client *c)
 	dma_buf_restore(container_of(c, struct sgpu_bo, client)->buf);
 }
 
-static const struct gate_client_ops client_ops = {.revoke = client_revoke, .restore = client_restore};
+/* Jobs that were given to the ring before end on the memory. */
+static void client_settle(struct gate_client *c)
+{
+	struct sgpu_bo *bo = container_of(c, struct sgpu_bo, client);
+
+	dma_buf_settle(bo->buf, bo->gpu->fn->name);
+}
+
+static const struct gate_client_ops client_ops = {
+	.revoke = client_revoke, .restore = client_restore, .settle = client_settle};
 
 static int bo_map_phys(struct dma_buf_attachment *a, const struct dma_buf_phys_list **list)
 {

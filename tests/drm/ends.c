@@ -172,6 +172,40 @@ static void a_reset_runs_jobs_again(void **state)
 	jobs_end(&j);
 }
 
+static void *reset_main(void *arg)
+{
+	struct node *n = arg;
+
+	CHECK(put(n->fx, GPU_SYSFS "reset", "1") == 1);
+	return NULL;
+}
+
+/* The memory goes away with the reset, so that waits for who still counts on it. */
+static void a_reset_waits_for_jobs_on_local_memory(void **state)
+{
+	struct jobs j = jobs_begin(*state, DRM_SGPU_BO_LOCAL);
+	struct drm_sgpu_op op = op_fill(j.bo, 0, SIZE, 1);
+	long out = node_submit_one(j.n, j.queue, op, j.in), other;
+	struct pci_function *fn = node_function(j.n, GPU_NAME);
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, reset_main, j.n);
+	while (pci_gate_is_open(&fn->gate))
+		usleep(1000);
+	usleep(20000);
+	assert_int_equal(node_fence_status(j.n, (int)out), 0);
+	/* Meanwhile nobody begins anew. */
+	assert_int_equal(node_submit_one(j.n, j.other, op, -1), -ENODEV);
+	node_timeline_move(j.n, j.timeline, 1);
+	assert_int_equal(node_fence_end(j.n, out), 1);
+	pthread_join(thread, NULL);
+	assert_int_equal(j.p[SIZE - 1], 1);
+	other = node_submit_one(j.n, j.other, op_fill(j.bo, 0, SIZE, 2), -1);
+	assert_int_equal(node_fence_end(j.n, other), 1);
+	assert_int_equal(j.p[0], 2);
+	jobs_end(&j);
+}
+
 /* Nobody brings it back: what waits for it is told so. */
 static void a_function_that_is_gone(void **state)
 {
@@ -244,6 +278,7 @@ int main(void)
 		TEST(a_hang_costs_its_queue),
 		TEST(a_halt_costs_its_job),
 		TEST(a_reset_runs_jobs_again),
+		TEST(a_reset_waits_for_jobs_on_local_memory),
 		TEST(a_function_that_is_gone),
 		TEST(unbinding_ends_all_jobs),
 	};

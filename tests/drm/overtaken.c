@@ -100,6 +100,22 @@ static void bus_addresses_before_the_job_runs(void **state)
 	before_it_runs(false);
 }
 
+/* The ring has it, and hangs on it: the memory goes when that is over. */
+static void while_it_runs(void **state)
+{
+	struct world *w = world_create(true, false);
+	struct drm_sgpu_op ops[] = {op_fill(w->handle, 0, LEN, 1), op_hang()};
+	char *memory = w->r->local;
+	long out = node_submit(&w->n, w->queue, ops, 2, -1, DRM_SGPU_SUBMIT_NO_IMPLICIT);
+
+	while (__atomic_load_n(memory, __ATOMIC_ACQUIRE) != 1)
+		usleep(1000);
+	reset_main(w);
+	assert_int_equal(node_fence_status(&w->n, (int)out), -ETIME);
+	node_close(&w->n, (int)out);
+	world_destroy(w);
+}
+
 static void pinned_memory_is_lost(void **state)
 {
 	struct world *w = world_create(true, true);
@@ -128,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_window_before_the_job_runs),
 		cmocka_unit_test(bus_addresses_before_the_job_runs),
+		cmocka_unit_test(while_it_runs),
 		cmocka_unit_test(pinned_memory_is_lost),
 		cmocka_unit_test(a_slice_that_changes),
 	};
