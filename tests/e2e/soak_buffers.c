@@ -14,8 +14,8 @@
 static struct world world;
 
 static void *(*const roles[])(void *) = {
-	run_cpu,   run_cpu,   run_cpu,	 run_mapper, run_mapper, run_exporters, run_owner,
-	run_owner, run_owner, run_taker, run_closer, run_cpu,	 run_owner,
+	run_cpu,   run_cpu,   run_cpu,	  run_mapper, run_mapper, run_exporters, run_owner, run_owner,
+	run_owner, run_taker, run_closer, run_cpu,    run_owner,  run_gpu,	 run_gpu,
 };
 
 enum { NR_ROLES = sizeof(roles) / sizeof(roles[0]) };

@@ -29,6 +29,7 @@ enum { PAGE = 4096, NR_CARDS = 2, NR_SLOTS = 1000, CARD_PAGES = 4096, MOST_PAGES
 
 struct card {
 	struct function function;
+	bool is_virtual; /* a gpu's virtual function: decoding and power are not its own */
 	/* For writing: who takes its memory away. For reading: who looks at `memory`, which then does not give SIGBUS.
 	 */
 	pthread_rwlock_t awake;
@@ -76,15 +77,10 @@ struct world {
 
 void wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
+/* Word `index` of a page. */
 static inline uint64_t word_of(uint32_t number, uint16_t page, unsigned index)
 {
 	return ((uint64_t)number << 32 | (uint64_t)page << 12 | index) * 0x9e3779b97f4a7c15ull;
-}
-
-/* What a page holds that is nobody's. */
-static inline uint64_t word_of_nobody(uint16_t page, unsigned index)
-{
-	return word_of(0, page, index);
 }
 
 static inline unsigned dice(unsigned *seed, unsigned sides)
@@ -98,6 +94,9 @@ void world_close(struct world *w);
 /* False: there is no buffer there now. */
 bool view_take(struct world *w, unsigned slot, struct view *v);
 void view_drop(struct view *v);
+/* Words of a page of it that were brought somewhere, or shall be. */
+void view_check_page(const struct view *v, unsigned page, const uint64_t *words, const char *who);
+void view_fill_page(const struct view *v, unsigned page, uint64_t *words);
 /* Has its memory been away since the view was taken, or is it? */
 bool view_had_event(const struct view *v);
 /* The card's events only, from now on. */
@@ -113,6 +112,10 @@ void users_init(void);
 void *run_cpu(void *world);
 void *run_mapper(void *world);
 void *run_exporters(void *world); /* heaps and udmabuf */
+
+/* soak_gpu.c */
+#define RENDER_NODE "/dev/dri/renderD128"
+void *run_gpu(void *world);
 
 /* soak_engines.c */
 void *run_engine(void *world); /* one for each engine */

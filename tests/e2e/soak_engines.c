@@ -84,22 +84,6 @@ static void copier_fini(struct copier *c)
 	munmap(c->ring, RING_BYTES);
 }
 
-static unsigned page_fill(uint64_t *words, const struct view *v, unsigned page)
-{
-	for (unsigned i = 0; i < PAGE / 8; i++)
-		words[i] = word_of(v->number, v->pages[page], i);
-	return 1;
-}
-
-static unsigned page_check(const uint64_t *words, const struct view *v, unsigned page)
-{
-	for (unsigned i = 0; i < PAGE / 8; i++)
-		if (words[i] != word_of(v->number, v->pages[page], i))
-			wrong("DMA from buffer %u, page %u, brought %llx", v->number, page,
-			      (unsigned long long)words[i]);
-	return 1;
-}
-
 /* One descriptor a page. How many were completed; an error needs an event. */
 static unsigned run(struct copier *c, const struct view *v, unsigned slot, const struct staging *s, bool to_buffer)
 {
@@ -131,9 +115,9 @@ static void use_view(struct copier *c, const struct view *v, unsigned slot)
 	memset(s->memory, 0xa5, v->nr_pages * PAGE);
 	done = run(c, v, slot, s, false);
 	for (unsigned i = 0; i < done; i++)
-		page_check(s->memory + i * (PAGE / 8), v, i);
+		view_check_page(v, i, s->memory + i * (PAGE / 8), "an engine");
 	for (unsigned i = 0; i < v->nr_pages; i++)
-		page_fill(s->memory + i * (PAGE / 8), v, i);
+		view_fill_page(v, i, s->memory + i * (PAGE / 8));
 	run(c, v, slot, s, true);
 }
 

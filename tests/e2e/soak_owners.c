@@ -226,6 +226,20 @@ void view_drop(struct view *v)
 	close(v->fd);
 }
 
+void view_check_page(const struct view *v, unsigned page, const uint64_t *words, const char *who)
+{
+	for (unsigned i = 0; i < PAGE / 8; i++)
+		if (words[i] != word_of(v->number, v->pages[page], i))
+			wrong("%s found %llx in buffer %u, page %u", who, (unsigned long long)words[i], v->number,
+			      page);
+}
+
+void view_fill_page(const struct view *v, unsigned page, uint64_t *words)
+{
+	for (unsigned i = 0; i < PAGE / 8; i++)
+		words[i] = word_of(v->number, v->pages[page], i);
+}
+
 bool view_had_event(const struct view *v)
 {
 	return v->card_events & 1 || v->slot->events != v->slot_events || v->card->events != v->card_events;
@@ -256,7 +270,7 @@ static unsigned capability(struct function *f, unsigned id)
 	return at;
 }
 
-enum way { BY_RESET, BY_FLR, BY_DECODING, BY_POWER, NR_WAYS, BY_CLOSE = NR_WAYS };
+enum way { BY_RESET, BY_FLR, NR_VIRTUAL_WAYS, BY_DECODING = NR_VIRTUAL_WAYS, BY_POWER, NR_WAYS, BY_CLOSE = NR_WAYS };
 
 static void take_away(struct function *f, enum way way)
 {
@@ -294,7 +308,7 @@ void *run_taker(void *world)
 
 	while (!w->stop) {
 		struct card *c = &w->cards[dice(&seed, NR_CARDS)];
-		enum way way = dice(&seed, NR_WAYS);
+		enum way way = dice(&seed, c->is_virtual ? NR_VIRTUAL_WAYS : NR_WAYS);
 
 		pthread_rwlock_wrlock(&c->awake);
 		c->events++;
@@ -378,16 +392,34 @@ void *run_closer(void *world)
 
 /* --- the world --- */
 
+#define SRIOV_NUMVFS "/sys/bus/pci/devices/0000:03:00.0/sriov_numvfs"
+
+static void enable_virtual_function(void)
+{
+	int fd = open(SRIOV_NUMVFS, O_WRONLY);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "1", 1) != 1)
+		wrong(SRIOV_NUMVFS ": %s", strerror(errno));
+	close(fd);
+}
+
+/* Cards, and what looks like one: a virtual function's window onto a gpu's memory. */
 static void cards_open(struct world *w)
 {
 	struct function found[NR_CARDS];
+	size_t nr;
 
-	if (function_find(0x1af4, 0x1110, 0x0500, found, NR_CARDS) != NR_CARDS)
+	enable_virtual_function();
+	nr = function_find(0x1af4, 0x1110, 0x0500, found, NR_CARDS);
+	if (nr + function_find(0x1234, 0x6771, 0x0380, found + nr, NR_CARDS - nr) != NR_CARDS)
 		wrong("wants two cards");
 	for (unsigned i = 0; i < NR_CARDS; i++) {
 		struct card *c = &w->cards[i];
 
 		c->function = found[i];
+		c->is_virtual = i >= nr;
 		pthread_rwlock_init(&c->awake, NULL);
 		pthread_mutex_init(&c->pool_lock, NULL);
 		card_open(w, c);
