@@ -160,7 +160,7 @@ static void a_reset_runs_jobs_again(void **state)
 	long behind = node_submit_one(j.n, j.other, op_fill(j.bo, 1, 1, 7), -1);
 
 	wait_for_ring(j.n, 3);
-	while (__atomic_load_n(&j.p[0], __ATOMIC_ACQUIRE) != 5)
+	while (pci_mmio_read(node_function(j.n, GPU_NAME), 0, GPU_RING_HEAD, 4) != 1)
 		usleep(1000);
 	assert_int_equal(put(j.n->fx, GPU_SYSFS "reset", "1"), 1);
 	assert_int_equal(node_fence_end(j.n, begun), -EIO);

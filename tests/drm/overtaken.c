@@ -105,10 +105,9 @@ static void while_it_runs(void **state)
 {
 	struct world *w = world_create(true, false);
 	struct drm_sgpu_op ops[] = {op_fill(w->handle, 0, LEN, 1), op_hang()};
-	char *memory = w->r->local;
 	long out = node_submit(&w->n, w->queue, ops, 2, -1, DRM_SGPU_SUBMIT_NO_IMPLICIT);
 
-	while (__atomic_load_n(memory, __ATOMIC_ACQUIRE) != 1)
+	while (pci_mmio_read(w->r->fn, 0, GPU_RING_HEAD, 4) != 1)
 		usleep(1000);
 	reset_main(w);
 	assert_int_equal(node_fence_status(&w->n, (int)out), -ETIME);
