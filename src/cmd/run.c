@@ -15,6 +15,8 @@ static const char help[] =
 	"  -d, --device MODEL,KEY=VALUE[,KEY=VALUE]...\n"
 	"                           change keys of every device of a model\n"
 	"  --kernel 7.3|next        which Linux to be (default: 7.3)\n"
+	"  --patience SECONDS       how long resets and their like wait for a fence before they say for which "
+	"(default: 3)\n"
 	"  --trace FILE             write a timeline that Perfetto and chrome://tracing read\n"
 	"  --report FILE            write what lived and what was refused, as JSON\n"
 	"  -h, --help\n"
@@ -29,14 +31,16 @@ struct run_options {
 	const char *overrides[MAX_OVERRIDES];
 	unsigned nr_overrides;
 	bool next;
+	uint32_t patience_ms; /* 0: the default */
 };
 
-enum { OPT_RACK = 256, OPT_KERNEL, OPT_TRACE, OPT_REPORT };
+enum { OPT_RACK = 256, OPT_KERNEL, OPT_PATIENCE, OPT_TRACE, OPT_REPORT };
 
 static const struct option long_options[] = {
 	{"rack", required_argument, NULL, OPT_RACK},
 	{"device", required_argument, NULL, 'd'},
 	{"kernel", required_argument, NULL, OPT_KERNEL},
+	{"patience", required_argument, NULL, OPT_PATIENCE},
 	{"trace", required_argument, NULL, OPT_TRACE},
 	{"report", required_argument, NULL, OPT_REPORT},
 	{"help", no_argument, NULL, 'h'},
@@ -56,6 +60,19 @@ static int set_kernel(struct run_options *o, const char *release)
 	return 0;
 }
 
+static int set_patience(struct run_options *o, const char *text)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end == text || *end || !(seconds >= 0.001 && seconds <= 1e6)) {
+		cmd_error("--patience %s: must be a number of seconds, 0.001 to 1000000", text);
+		return -EINVAL;
+	}
+	o->patience_ms = (uint32_t)(seconds * 1000);
+	return 0;
+}
+
 static int set_option(struct run_options *o, int option)
 {
 	switch (option) {
@@ -71,6 +88,8 @@ static int set_option(struct run_options *o, int option)
 		return 0;
 	case OPT_KERNEL:
 		return set_kernel(o, optarg);
+	case OPT_PATIENCE:
+		return set_patience(o, optarg);
 	case OPT_TRACE:
 		o->trace = optarg;
 		return 0;
@@ -152,6 +171,7 @@ static int describe(const struct run_options *o, struct rack_desc **desc)
 	(*desc)->trace_path = trace;
 	(*desc)->report_path = report;
 	(*desc)->next = o->next;
+	(*desc)->patience_ms = o->patience_ms;
 	return err;
 }
 

@@ -74,6 +74,8 @@ int machine_create(const struct rack_desc *desc, struct machine **out)
 	m->dma_bufs = dma_buf_registry_create(m->trace);
 	if (!m->dma_bufs)
 		goto undo_trace;
+	if (desc->patience_ms)
+		dma_buf_registry_set_patience(m->dma_bufs, desc->patience_ms * 1000000ull);
 	err = rack_create(desc, m->trace, &m->rack);
 	if (err)
 		goto undo_dma_bufs;

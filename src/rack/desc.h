@@ -11,7 +11,7 @@
 #include "base/types.h"
 
 #define RACK_DESC_MAGIC 0x6b636172u /* "rack" */
-#define RACK_DESC_VERSION 1u
+#define RACK_DESC_VERSION 2u
 
 enum rack_node_kind { RACK_ROOT_PORT, RACK_SWITCH_UPSTREAM, RACK_SWITCH_DOWNSTREAM, RACK_DEVICE };
 
@@ -36,6 +36,7 @@ struct rack_desc {
 	uint32_t name;	       /* offset */
 	uint32_t routes_peers; /* the host bridge routes between root ports */
 	uint32_t next;	       /* --kernel next */
+	uint32_t patience_ms;  /* how long a wait for a fence may last before it is reported; 0: the default */
 	uint32_t nodes, nr_nodes;
 	uint32_t trace_path, report_path; /* offsets, 0: off */
 };

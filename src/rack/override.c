@@ -127,6 +127,7 @@ static int rewrite(struct rack_desc **desc, struct changes *c)
 	rack_writer_init(&w);
 	w.desc.routes_peers = old->routes_peers;
 	w.desc.next = old->next;
+	w.desc.patience_ms = old->patience_ms;
 	w.desc.name = rack_writer_string(&w, rack_string(old, old->name));
 	w.desc.trace_path = rack_writer_string(&w, rack_string(old, old->trace_path));
 	w.desc.report_path = rack_writer_string(&w, rack_string(old, old->report_path));

@@ -48,6 +48,10 @@ expect_message 'no-such-option'
 expect_status 125 run --kernel 2.6 -- true
 expect_message '--kernel 2.6: must be 7.3 or next'
 expect_status 0 run --kernel next -- true
+expect_status 125 run --patience soon -- true
+expect_message '--patience soon: must be a number of seconds'
+expect_status 125 run --patience 0 -- true
+expect_status 0 run --patience 0.5 -- true
 expect_status 125 run --rack "$dir/none" -- true
 expect_message "$dir/none"
 expect_status 125 run -d 'no-such-model,key=1' -- true
