@@ -63,7 +63,8 @@ static void region_add(struct exporter *e, struct phys_region *r, enum phys_kind
 }
 
 /* The second range crosses from memory into registers; the hole lies behind them. */
-void exporter_init(struct exporter *e, const struct dma_buf_ops *ops, bool with_file)
+static void exporter_build(struct exporter *e, const struct dma_buf_ops *ops, bool with_file,
+			   struct dma_buf_registry *registry)
 {
 	memset(e, 0, sizeof(*e));
 	e->space = phys_space_create(NULL);
@@ -73,7 +74,17 @@ void exporter_init(struct exporter *e, const struct dma_buf_ops *ops, bool with_
 	e->ranges[0] = (struct phys_range){.pa = 0x102000, .len = 0x2000};
 	e->ranges[1] = (struct phys_range){.pa = 0x10f000, .len = 0x3000};
 	e->list = (struct dma_buf_phys_list){.ranges = e->ranges, .nr_ranges = 2};
-	assert_int_equal(dma_buf_create(ops, e, EXPORTER_SIZE, 0, with_file, NULL, &e->buf), 0);
+	assert_int_equal(dma_buf_create(ops, e, EXPORTER_SIZE, 0, with_file, registry, &e->buf), 0);
+}
+
+void exporter_init(struct exporter *e, const struct dma_buf_ops *ops, bool with_file)
+{
+	exporter_build(e, ops, with_file, NULL);
+}
+
+void exporter_init_registered(struct exporter *e, const struct dma_buf_ops *ops, struct dma_buf_registry *registry)
+{
+	exporter_build(e, ops, true, registry);
 }
 
 void exporter_fini(struct exporter *e)

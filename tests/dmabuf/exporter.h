@@ -25,6 +25,7 @@ struct exporter {
 };
 
 void exporter_init(struct exporter *e, const struct dma_buf_ops *ops, bool with_file);
+void exporter_init_registered(struct exporter *e, const struct dma_buf_ops *ops, struct dma_buf_registry *registry);
 void exporter_fini(struct exporter *e); /* an internal buffer is destroyed, one with a file must be gone */
 extern const struct dma_buf_ops exporter_ops, exporter_ops_no_layout;
 

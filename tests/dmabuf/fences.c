@@ -6,9 +6,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../fence/driver.h"
 #include "base/thread.h"
+#include "base/trace.h"
 #include "fake/task.h"
 #include "fence/dma_fence_array.h"
 #include "fence/dma_fence_chain.h"
@@ -247,6 +249,66 @@ static void *signal_it(void *f)
 	return NULL;
 }
 
+struct settler {
+	struct dma_buf *buf;
+	atomic_bool done;
+};
+
+static void *settle(void *arg)
+{
+	struct settler *s = arg;
+
+	dma_buf_settle(s->buf, "0000:01:00.0");
+	atomic_store(&s->done, true);
+	return NULL;
+}
+
+/* The thread's stderr is a file meanwhile. */
+static void who_keeps_memory_waiting_is_named(void **state)
+{
+	struct trace *trace = trace_create(false);
+	struct dma_buf_registry *registry = dma_buf_registry_create(trace);
+	struct test_fence *f = test_fence_new(NULL, 0, 7);
+	struct settler s = {0};
+	char said[600] = "";
+	struct exporter e;
+	pthread_t thread;
+	FILE *file = tmpfile();
+	int saved = dup(STDERR_FILENO);
+
+	exporter_init_registered(&e, &exporter_ops, registry);
+	dma_buf_registry_set_patience(registry, 20000000);
+	dma_buf_lock(e.buf);
+	dma_resv_reserve_fences(e.buf->resv, 1);
+	dma_resv_add_fence(e.buf->resv, &f->base, DMA_RESV_USAGE_BOOKKEEP);
+	dma_buf_unlock(e.buf);
+	s.buf = e.buf;
+	dup2(fileno(file), STDERR_FILENO);
+	pthread_create(&thread, NULL, settle, &s);
+	for (unsigned i = 0; i < 2000 && !said[0]; i++) {
+		usleep(1000);
+		if (pread(fileno(file), said, sizeof(said) - 1, 0) < 0)
+			abort();
+	}
+	dma_buf_lock(e.buf); /* nobody holds it meanwhile */
+	dma_buf_unlock(e.buf);
+	assert_false(atomic_load(&s.done));
+	done(f);
+	pthread_join(thread, NULL);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	assert_non_null(strstr(said, "barter: 0000:01:00.0: its memory cannot change hands"));
+	assert_non_null(
+		strstr(said, "of 0x5000 bytes from test exporter has the fence test-timeline of test-driver ("));
+	assert_true(pread(fileno(file), said, sizeof(said) - 1, 0) > 0);
+	assert_non_null(strstr(said, "the fence has signalled after"));
+	fclose(file);
+	file_put(e.buf->file);
+	exporter_fini(&e);
+	dma_buf_registry_destroy(registry);
+	trace_destroy(trace);
+}
+
 static void a_buffer_goes_while_its_fence_signals(void **state)
 {
 	for (unsigned i = 0; i < 500; i++) {
@@ -278,6 +340,7 @@ int main(void)
 		FIXED(brackets_reach_the_exporter),
 		FIXED(a_signal_cuts_the_wait_short),
 		FIXED(poll_is_right_while_fences_come_and_go),
+		cmocka_unit_test(who_keeps_memory_waiting_is_named),
 		cmocka_unit_test(a_buffer_goes_while_its_fence_signals),
 	};
 

@@ -8,8 +8,9 @@
 struct client {
 	struct gate_client base;
 	struct pci_gate *gate;
-	unsigned nr_revokes, nr_restores, nr_for_good;
-	bool usable; /* guarded by the gate's lock */
+	unsigned nr_revokes, nr_restores, nr_for_good, nr_settles;
+	const struct client *other; /* is settled when this one is; may be NULL */
+	bool usable;		    /* guarded by the gate's lock */
 };
 
 static void client_revoke(struct gate_client *base, bool for_good)
@@ -34,7 +35,20 @@ static void client_restore(struct gate_client *base)
 	c->usable = true;
 }
 
-static const struct gate_client_ops client_ops = {.revoke = client_revoke, .restore = client_restore};
+static void client_settle(struct gate_client *base)
+{
+	struct client *c = container_of(base, struct client, base);
+
+	mutex_assert_held(&c->gate->lock);
+	assert_false(pci_gate_is_open(c->gate));
+	assert_false(c->usable);
+	if (c->other)
+		assert_false(c->other->usable);
+	c->nr_settles++;
+}
+
+static const struct gate_client_ops client_ops = {
+	.revoke = client_revoke, .restore = client_restore, .settle = client_settle};
 
 static void client_add(struct client *c, struct pci_gate *g)
 {
@@ -116,6 +130,40 @@ static void decode_off_and_on(void **state)
 	tree_command(fx->fn, PCI_COMMAND_MEMORY, 0);
 	expect(fx, 1, 1, 0);
 	assert_int_equal(section_drains(fx->fn->gate.sections), drains + 1);
+}
+
+/* Nobody is waited for before all have let go, and nobody has the memory back before all were waited for. */
+static void all_let_go_before_any_is_waited_for(void **state)
+{
+	struct fixture *fx = *state;
+	uint64_t drains = section_drains(fx->fn->gate.sections);
+	struct client second;
+
+	client_add(&second, &fx->fn->gate);
+	second.other = &fx->client;
+	fx->client.other = &second;
+	tree_command(fx->fn, 0, PCI_COMMAND_MEMORY);
+	assert_int_equal(fx->client.nr_settles, 1);
+	assert_int_equal(second.nr_settles, 1);
+	tree_command(fx->fn, PCI_COMMAND_MEMORY, 0);
+	assert_int_equal(fx->client.nr_settles, 2);
+	assert_int_equal(second.nr_settles, 2);
+	client_remove(&second);
+	fx->client.other = NULL;
+	assert_int_equal(section_drains(fx->fn->gate.sections), drains + 1);
+}
+
+/* What is away already is nobody's to wait for. */
+static void memory_that_is_away_is_not_waited_for(void **state)
+{
+	struct fixture *fx = *state;
+
+	tree_command(fx->fn, 0, PCI_COMMAND_MEMORY);
+	assert_int_equal(pci_reset_function(fx->fn), 0);
+	assert_int_equal(fx->client.nr_settles, 1);
+	pci_function_close(fx->fn);
+	assert_int_equal(fx->client.nr_for_good, 1);
+	assert_int_equal(fx->client.nr_settles, 1);
 }
 
 static void other_writes_disturb_nobody(void **state)
@@ -284,6 +332,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(decode_off_and_on),
+		T(all_let_go_before_any_is_waited_for),
+		T(memory_that_is_away_is_not_waited_for),
 		T(other_writes_disturb_nobody),
 		T(sleep_and_wake),
 		cmocka_unit_test_setup_teardown(sleep_and_wake_that_forgets, set_up_forgetful, tear_down),
