@@ -61,15 +61,20 @@ static int ends_create(struct file *f)
 {
 	struct poll_ends *ends = malloc(sizeof(*ends));
 	int pair[2], smallest = 0;
+	struct fd_lift lift;
 	if (!ends)
 		return -ENOMEM;
+	fd_lift(&lift);
 	long err = raw_syscall(SYS_socketpair, AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair);
+	for (size_t i = 0; i < ARRAY_SIZE(pair) && !err; i++)
+		pair[i] = fd_keep_lifted(pair[i], &lift);
+	fd_lower(&lift);
 	if (err) {
 		free(ends);
 		return (int)err;
 	}
 	raw_syscall(SYS_setsockopt, pair[0], SOL_SOCKET, SO_SNDBUF, &smallest, sizeof(smallest));
-	*ends = (struct poll_ends){.carrier = fd_keep(pair[0]), .other = fd_keep(pair[1]), .shown = POLLOUT};
+	*ends = (struct poll_ends){.carrier = pair[0], .other = pair[1], .shown = POLLOUT};
 	spin_lock_irq(&f->ready_lock);
 	f->carrier_private = ends;
 	f->carrier_ops = &poll_ops;

@@ -18,6 +18,8 @@
 #ifndef BARTER_DOOR_FD_TABLE_H
 #define BARTER_DOOR_FD_TABLE_H
 
+#include <sys/resource.h>
+
 #include "base/list.h"
 #include "door/carrier.h"
 #include "door/door.h"
@@ -113,6 +115,14 @@ void fd_forget(int fd);
 /* Takes over a real fd as barter's own: moved away from low numbers, close-on-exec, out of the program's reach. */
 int fd_keep(int fd);
 void fd_drop(int fd);
+/* Around the making of fds that are kept: then they need no free number of the program's (fd_internal.c). */
+struct fd_lift {
+	struct rlimit limit; /* the program's */
+	bool taken, lifted;
+};
+void fd_lift(struct fd_lift *l);
+int fd_keep_lifted(int fd, const struct fd_lift *l);
+void fd_lower(const struct fd_lift *l);
 
 /*
  * Messages (fd_flight.c): a reference from sendmsg() until a recvmsg() of ours has got it, or until the kernel has
