@@ -73,7 +73,7 @@ struct machine_function {
 	void *driver_data;	  /* the driver's, from probe to remove */
 	struct vfio_device *vfio; /* while vfio-pci has it */
 	unsigned vfio_index;
-	unsigned render_minor; /* while sgpu has it */
+	unsigned render_minor;	  /* while sgpu has it */
 	char driver_override[64]; /* "": none */
 	unsigned enable_count;
 	int broken_parity_status, d3cold_allowed, msi_bus, numa_node;

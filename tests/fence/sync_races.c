@@ -153,7 +153,7 @@ static unsigned stress_seconds(void)
 
 static void files_merge_and_close_at_once(void **state)
 {
-	static void (*const rounds[THREADS])(struct thread *t) = {make, move_on, look, merge, merge, ask, make};
+	static void (*const rounds[THREADS])(struct thread * t) = {make, move_on, look, merge, merge, ask, make};
 	static struct races r;
 	static struct thread threads[THREADS];
 
