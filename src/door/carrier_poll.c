@@ -90,7 +90,9 @@ int carrier_poll_create(struct file *f, bool cloexec)
 	if (err)
 		return err;
 	const struct poll_ends *ends = f->carrier_private;
-	return (int)raw_syscall(SYS_fcntl, ends->carrier, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+	int fd = (int)raw_syscall(SYS_fcntl, ends->carrier, cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+	/* The limit is 0. */
+	return fd == -EINVAL ? -EMFILE : fd;
 }
 
 void carrier_poll_let_go(struct file *f)
