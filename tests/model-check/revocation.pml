@@ -2,14 +2,18 @@
 /*
  * How memory is taken away from those who share it: one buffer of one function, an owner that resets the function and
  * one that revokes the buffer for good, two importers with an IO page table each, a program that has the buffer mapped,
- * and an engine that moves bytes through whatever it finds.
+ * and an engine that moves bytes through whatever it finds, in a job whose fence is in the buffer's reservation.
  *
  * Every inline is the C function of the same name, reduced to what it does to the protocol; tools/check-model fails
- * when there is none any more. Names that begin with model_ are the model's own.
+ * when there is none any more. Names that begin with model_ are the model's own. What a function does under a lock and
+ * nobody can see without it is one step; what is seen without (leaves, the CPU's mapping, sections, the word that a
+ * waiter sleeps on) goes step by step.
  *
  * What must hold:
  *   - when a call that takes the memory away has returned, no byte of it is moved and no load reaches it;
- *   - nobody waits for ever: neither for a lock, nor for a drain, nor (the program) for memory that is back;
+ *   - nor is a job pending that may use it;
+ *   - nobody waits for ever: neither for a lock, nor for a drain, nor for a fence, nor (the program) for memory that is
+ *     back. The engine signals its fence whatever became of the job, and needs nothing of who waits for it;
  *   - in the end nobody is attached and nothing is mapped.
  *
  * With one of these defined the protocol is broken in one place, and spin must find it (tools/model-check):
@@ -18,10 +22,12 @@
  *   BREAK_LEAVES      an importer's page table is not cleared by the notice
  *   BREAK_FILL        a CPU mapping tests the state, lets go, and then says that it is there
  *   BREAK_ORDER       an importer takes the gate under the reservation
+ *   BREAK_FENCES      a revocation does not wait for fences
+ *   BREAK_SIGNAL      the engine takes the gate before it signals
+ *   BREAK_WAKE        a signal looks for sleepers before it sets the flag: a wake-up is lost
  */
 
 #define NR_IMPORTERS 2
-#define ROUNDS 1 /* of the owner and the engine */
 #define CPU NR_IMPORTERS /* its attachment */
 
 /* The gate of the function, under gate_lock. */
@@ -36,7 +42,6 @@ mtype state = USABLE;
 bool attached[3];
 
 /* The importers: what map gave, under pages; leaf is read by the engine without any lock. */
-bit pages[NR_IMPORTERS];
 bool ranges[NR_IMPORTERS];
 bool leaf[NR_IMPORTERS];
 
@@ -46,6 +51,11 @@ mtype place = NOT_YET;
 bool present;
 bool parts = true;	/* the program has not unmapped it */
 
+/* The job's fence. flags are one word, which waiters sleep on: whether it has signalled, whether somebody waits. */
+bool pending;		/* in the reservation, not signalled; changes with the flag */
+bool signaled, waiters;
+bool asleep;
+
 /* The engine's port. */
 byte generation = 1;
 byte inside;
@@ -54,6 +64,7 @@ byte inside;
 bool away_for_now, away_for_good;
 
 inline model_access() { assert(!away_for_now && !away_for_good) }
+inline model_taken_away() { assert(!pending) }
 
 inline model_lock(m) { atomic { m == 0 -> m = 1 } }
 inline model_unlock(m) { m = 0 }
@@ -75,15 +86,53 @@ inline section_drain()
 #endif
 }
 
+/* Fences. */
+inline dma_resv_add_fence() { atomic { resv == 0 -> pending = (state == USABLE) } }
+inline fence_expect() { atomic { if :: !signaled -> waiters = true :: else fi } }
+/* futex(2) compares the word and falls asleep in one step. */
+inline fence_sleep()
+{
+	do
+	:: atomic { !signaled -> asleep = true };
+		!asleep
+	:: signaled -> break
+	od
+}
+inline dma_buf_settle()
+{
+#ifndef BREAK_FENCES
+	if
+	:: pending ->
+		fence_expect();
+		fence_sleep()
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+inline dma_fence_signal()
+{
+#ifdef BREAK_SIGNAL
+	model_lock(gate_lock);
+	model_unlock(gate_lock);
+#endif
+#ifdef BREAK_WAKE
+	before = waiters;
+	atomic { signaled = true; pending = false };
+#else
+	atomic { before = waiters; signaled = true; pending = false };
+#endif
+	atomic { if :: before -> asleep = false :: else fi }
+}
+
 /* The importers' side of a notice: the reservation is held. */
 inline pages_invalidate(i)
 {
-	model_lock(pages[i]);
 #ifndef BREAK_LEAVES
 	leaf[i] = false;
 #endif
-	ranges[i] = false;
-	model_unlock(pages[i])
+	ranges[i] = false
 }
 inline mapping_invalidate() { if :: place == PLACED -> present = false :: else fi }
 inline mapping_restored() { if :: place == PLACED -> present = parts :: else fi }
@@ -95,12 +144,12 @@ inline dma_buf_revoke(for_good)
 	if
 	:: state == USABLE ->
 		state = REVOKED;
-		if :: attached[0] -> pages_invalidate(0) :: else fi;
-		if :: attached[1] -> pages_invalidate(1) :: else fi;
-		if :: attached[CPU] -> mapping_invalidate() :: else fi
+		atomic { if :: attached[0] -> pages_invalidate(0) :: else fi };
+		atomic { if :: attached[1] -> pages_invalidate(1) :: else fi };
+		atomic { if :: attached[CPU] -> mapping_invalidate() :: else fi }
 	:: else
 	fi;
-	if :: for_good -> state = REVOKED_FOR_GOOD :: else fi;
+	atomic { if :: for_good -> state = REVOKED_FOR_GOOD :: else fi };
 	model_unlock(resv)
 }
 inline dma_buf_restore()
@@ -109,7 +158,7 @@ inline dma_buf_restore()
 	if
 	:: state == REVOKED ->
 		state = USABLE;
-		if :: attached[CPU] -> mapping_restored() :: else fi
+		atomic { if :: attached[CPU] -> mapping_restored() :: else fi }
 	:: else
 	fi;
 	model_unlock(resv)
@@ -117,15 +166,11 @@ inline dma_buf_restore()
 /* waits: it has restored(), so it may attach while the memory is away for now. */
 inline dma_buf_attach(i, waits)
 {
-	model_lock(resv);
-	attached[i] = (state == USABLE || (waits && state == REVOKED));
-	model_unlock(resv)
+	atomic { resv == 0 -> attached[i] = (state == USABLE || (waits && state == REVOKED)) }
 }
 inline dma_buf_detach(i)
 {
-	model_lock(resv);
-	attached[i] = false;
-	model_unlock(resv)
+	atomic { resv == 0 -> attached[i] = false }
 }
 
 /* The owner of the memory. */
@@ -133,13 +178,19 @@ inline pci_gate_shut()
 {
 	model_lock(gate_lock);
 	reasons = 1;
-	if :: client -> dma_buf_revoke(false) :: else fi;
+	if
+	:: client ->
+		dma_buf_revoke(false);
+		dma_buf_settle()
+	:: else
+	fi;
 	section_drain();
 	model_unlock(gate_lock)
 }
 inline pci_gate_open()
 {
 	model_lock(gate_lock);
+	if :: client -> dma_buf_settle() :: else fi;
 	reasons = 0;
 	if :: client -> dma_buf_restore() :: else fi;
 	model_unlock(gate_lock)
@@ -149,6 +200,7 @@ inline pci_gate_revoke_client()
 	model_lock(gate_lock);
 	client = false;
 	dma_buf_revoke(true);
+	if :: reasons == 0 -> dma_buf_settle() :: else fi;
 	section_drain();
 	model_unlock(gate_lock)
 }
@@ -156,62 +208,34 @@ inline pci_gate_revoke_client()
 /* An area of an IOAS. */
 inline pages_map_buffer(i)
 {
+#if defined(BREAK_TEST)
+	atomic { resv == 0 -> usable = (state == USABLE) };
+	atomic { resv == 0 -> ranges[i] = usable }
+#elif defined(BREAK_ORDER)
 	model_lock(resv);
-#ifdef BREAK_ORDER
 	model_lock(gate_lock);
 	model_unlock(gate_lock);
-#endif
-	if
-	:: state == USABLE ->
-#ifdef BREAK_TEST
-		model_unlock(resv);
-		model_lock(resv);
-#endif
-		model_lock(pages[i]);
-		ranges[i] = true;
-		model_unlock(pages[i])
-	:: else
-	fi;
 	model_unlock(resv)
+#else
+	atomic { resv == 0 -> ranges[i] = (state == USABLE) }
+#endif
 }
-inline fill_device_memory(i)
-{
-	model_lock(resv);
-	model_lock(pages[i]);
-	if :: ranges[i] -> leaf[i] = true :: else fi;
-	model_unlock(pages[i]);
-	model_unlock(resv)
-}
-inline unfill_device_memory(i)
-{
-	model_lock(pages[i]);
-	leaf[i] = false;
-	model_unlock(pages[i])
-}
+inline fill_device_memory(i) { atomic { resv == 0 -> leaf[i] = ranges[i] } }
+inline unfill_device_memory(i) { leaf[i] = false }
 
 /* A mapping of the program's; it has been placed, and shows nothing yet. */
 inline mapping_fill()
 {
 #ifdef BREAK_FILL
-	model_lock(resv);
-	usable = (state == USABLE);
-	model_unlock(resv);
-	model_lock(resv);
-	place = PLACED;
-	present = usable && parts;
-	model_unlock(resv)
+	atomic { resv == 0 -> usable = (state == USABLE) };
+	atomic { resv == 0 -> place = PLACED; present = usable }
 #else
-	model_lock(resv);
-	place = PLACED;
-	if :: state == USABLE -> mapping_restored() :: else fi;
-	model_unlock(resv)
+	atomic { resv == 0 -> place = PLACED; present = (state == USABLE) }
 #endif
 }
 inline mapping_released()
 {
-	model_lock(resv);
-	place = GONE;
-	model_unlock(resv)
+	atomic { resv == 0 -> place = GONE }
 }
 
 /* Nothing is left when all have ended. First, because processes end in the reverse order of their making. */
@@ -219,25 +243,20 @@ active proctype model_end()
 {
 	(_nr_pr == 1);
 	assert(!attached[0] && !attached[1] && !attached[CPU]);
-	assert(!leaf[0] && !leaf[1] && !present);
-	assert(!gate_lock && !resv && !pages[0] && !pages[1])
+	assert(!leaf[0] && !leaf[1] && !present && !pending && !asleep);
+	assert(!gate_lock && !resv)
 }
 
 active proctype model_resetter()
 {
 	byte bound;
-	byte rounds = ROUNDS;
 
-	do
-	:: rounds > 0 ->
-		rounds--;
-		pci_gate_shut();
-		away_for_now = true;
-		/* The caller has the memory to itself. */
-		away_for_now = false;
-		pci_gate_open()
-	:: else -> break
-	od
+	pci_gate_shut();
+	model_taken_away();
+	away_for_now = true;
+	/* The caller has the memory to itself. */
+	away_for_now = false;
+	pci_gate_open()
 }
 
 active proctype model_revoker()
@@ -246,6 +265,7 @@ active proctype model_revoker()
 
 	if
 	:: pci_gate_revoke_client();
+		model_taken_away();
 		away_for_good = true
 	:: skip
 	fi
@@ -254,6 +274,7 @@ active proctype model_revoker()
 active [NR_IMPORTERS] proctype model_importer()
 {
 	byte me = _pid - 3; /* after the end, the resetter and the revoker */
+	bool usable;
 
 	dma_buf_attach(me, false);
 	if
@@ -292,22 +313,19 @@ active proctype model_program()
 
 active proctype model_engine()
 {
-	byte rounds = ROUNDS;
+	bool before;
 
-	do
-	:: rounds > 0 ->
-		rounds--;
-		section_enter();
-		/* The walk, the gate of what it found, the bytes: three moments. */
+	dma_resv_add_fence();
+	section_enter();
+	/* The walk, the gate of what it found, the bytes: three moments. */
+	if
+	:: leaf[0] || leaf[1] ->
 		if
-		:: leaf[0] || leaf[1] ->
-			if
-			:: reasons == 0 -> model_access()
-			:: else
-			fi
+		:: reasons == 0 -> model_access()
 		:: else
-		fi;
-		section_leave()
-	:: else -> break
-	od
+		fi
+	:: else
+	fi;
+	section_leave();
+	if :: pending -> dma_fence_signal() :: else fi
 }
