@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -227,7 +228,7 @@ struct waiter {
 	int buf, events; /* events 0: SYNC with these flags */
 	uint64_t flags;
 	long result;
-	volatile int done;
+	atomic_int done;
 };
 
 static void *wait_for(void *arg)

@@ -22,6 +22,7 @@ struct copier {
 		uint64_t iova;
 	} stagings[2]; /* anonymous memory, a heap's */
 	void *ring;
+	uint64_t ring_iova;
 	unsigned seed;
 };
 
@@ -62,26 +63,34 @@ static void *heap_memory(struct copier *c, size_t len, uint64_t iova)
 	return p;
 }
 
+static void unmap(struct copier *c, uint64_t iova, uint64_t len)
+{
+	int err = ioas_unmap(c->world->iommufd, c->ioas, iova, len);
+
+	if (err)
+		wrong("IOMMU_IOAS_UNMAP: %s", strerror(-err));
+}
+
 static void copier_init(struct copier *c, unsigned index)
 {
-	uint64_t ring_iova;
-
 	c->ioas = c->world->ioas[index];
 	c->stagings[0].memory = anonymous(c, STAGING_PAGES * PAGE, &c->stagings[0].iova);
 	c->stagings[1].memory = heap_memory(c, STAGING_PAGES * PAGE, HEAP_IOVA);
 	c->stagings[1].iova = HEAP_IOVA;
-	c->ring = anonymous(c, RING_BYTES, &ring_iova);
-	engine_init(&c->engine, &c->world->engines[index], c->ring, RING_BYTES, ring_iova);
+	c->ring = anonymous(c, RING_BYTES, &c->ring_iova);
+	engine_init(&c->engine, &c->world->engines[index], c->ring, RING_BYTES, c->ring_iova);
 }
 
 static void copier_fini(struct copier *c)
 {
 	munmap((void *)c->engine.registers, PAGE);
 	close(c->engine.irq);
-	ioas_unmap(c->world->iommufd, c->ioas, 0, UINT64_MAX);
-	for (unsigned i = 0; i < 2; i++)
-		munmap(c->stagings[i].memory, STAGING_PAGES * PAGE);
+	unmap(c, c->ring_iova, RING_BYTES);
 	munmap(c->ring, RING_BYTES);
+	for (unsigned i = 0; i < 2; i++) {
+		unmap(c, c->stagings[i].iova, STAGING_PAGES * PAGE);
+		munmap(c->stagings[i].memory, STAGING_PAGES * PAGE);
+	}
 }
 
 /* One descriptor a page. How many were completed; an error needs an event. */
@@ -140,10 +149,7 @@ static bool view_map(struct copier *c, struct view *v, unsigned slot)
 
 static void view_unmap(struct copier *c, struct view *v, unsigned slot)
 {
-	int err = ioas_unmap(c->world->iommufd, c->ioas, VIEW_IOVA(slot), v->nr_pages * PAGE);
-
-	if (err)
-		wrong("IOMMU_IOAS_UNMAP: %s", strerror(-err));
+	unmap(c, VIEW_IOVA(slot), v->nr_pages * PAGE);
 	view_drop(v);
 }
 

@@ -21,7 +21,11 @@ struct allocator allocator = {.countdown = -1};
 
 static bool fails(void)
 {
-	if (allocator.countdown < 0 || allocator.countdown-- > 0)
+	long left = allocator.countdown;
+
+	while (left >= 0 && !atomic_compare_exchange_weak(&allocator.countdown, &left, left - 1))
+		;
+	if (left)
 		return false;
 	allocator.failed = true;
 	return true;
