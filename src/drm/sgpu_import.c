@@ -10,6 +10,7 @@
 
 #include "dmabuf/type_iov.h"
 #include "drm/sgpu_priv.h"
+#include "file/kernel.h"
 
 static void import_invalidate(struct dma_buf_attachment *a)
 {
@@ -117,13 +118,13 @@ int sgpu_import_validate_locked(struct sgpu_bo *bo)
 	return err;
 }
 
-static int import_attach(struct sgpu_bo *bo, bool next)
+static int import_attach(struct sgpu_bo *bo, bool iov)
 {
 	const struct dma_buf_iov_importer window = {.pf = bo->gpu->fn, .bar = SGPU_BAR_MEMORY};
 	const struct dma_buf_sgt_importer addresses = {.device = bo->gpu->dma, .accepts_peer = true};
 	const struct dma_buf_match accepts[] = {{.type = &dma_buf_type_sgt, .data = &addresses},
 						{.type = &dma_buf_type_iov, .data = &window}};
-	int err = dma_buf_attach_accepting(bo->buf, &importers[bo->pinned], bo, accepts, next ? 2 : 1, &bo->attachment);
+	int err = dma_buf_attach_accepting(bo->buf, &importers[bo->pinned], bo, accepts, iov ? 2 : 1, &bo->attachment);
 
 	if (err)
 		return err;
@@ -149,7 +150,7 @@ int sgpu_import(struct sgpu *gpu, struct task *t, struct file *f, bool pinned, s
 	bo->imported = true;
 	bo->pinned = pinned;
 	atomic_init(&bo->refs, 1);
-	err = import_attach(bo, t->next);
+	err = import_attach(bo, kernel_has(t, NEXT_DMA_BUF_IOV));
 	if (err) {
 		free(bo->entries);
 		free(bo);

@@ -13,6 +13,7 @@ static const struct {
 	[NEXT_DMA_BUF_MMAP] = {"mmap of a dma-buf that is VFIO's", -EINVAL},
 	[NEXT_DMA_BUF_REVOKE] = {"VFIO_DEVICE_FEATURE_DMA_BUF_REVOKE", -ENOTTY},
 	[NEXT_DMA_BUF_MEMATTR] = {"VFIO_DEVICE_FEATURE_DMA_BUF_MEMATTR", -ENOTTY},
+	[NEXT_DMA_BUF_IOV] = {"the IOV mapping type of dma-bufs", -EOPNOTSUPP},
 };
 
 int kernel_check(const struct task *t, enum kernel_next what)
@@ -21,4 +22,10 @@ int kernel_check(const struct task *t, enum kernel_next what)
 		return 0;
 	return refuse(t->trace, rows[what].err, "%s: Linux 7.3 does not know it, `--kernel next` does",
 		      rows[what].what);
+}
+
+bool kernel_has(const struct task *t, enum kernel_next what)
+{
+	(void)what;
+	return t->next;
 }

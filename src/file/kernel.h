@@ -8,6 +8,8 @@
 #ifndef BARTER_FILE_KERNEL_H
 #define BARTER_FILE_KERNEL_H
 
+#include "base/types.h"
+
 struct task;
 
 enum kernel_next {
@@ -16,9 +18,12 @@ enum kernel_next {
 	NEXT_DMA_BUF_MMAP,
 	NEXT_DMA_BUF_REVOKE,
 	NEXT_DMA_BUF_MEMATTR,
+	NEXT_DMA_BUF_IOV,
 };
 
 /* 0, or the negative errno that 7.3 answers; then the report says what is missing. */
 int kernel_check(const struct task *t, enum kernel_next what);
+/* For what is not asked for by a call and refused, but is there or not. */
+bool kernel_has(const struct task *t, enum kernel_next what);
 
 #endif

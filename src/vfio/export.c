@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "file/kernel.h"
 #include "vfio/vfio_priv.h"
 
 /* The largest array that the kernel's copy takes. */
@@ -121,7 +122,8 @@ long vfio_feature_dma_buf(struct vfio_open *o, struct task *t, uint32_t flags, u
 		err = ranges_check_bar(o->v, bar, ranges, get.nr_ranges);
 	if (!err)
 		err = vfio_buffer_create(o->v, bar, ranges, get.nr_ranges,
-					 (int)get.open_flags & (O_ACCMODE | O_NONBLOCK), NULL, t->next, &vb);
+					 (int)get.open_flags & (O_ACCMODE | O_NONBLOCK), NULL,
+					 kernel_has(t, NEXT_DMA_BUF_IOV), &vb);
 	free(ranges);
 	return err ? err : buffer_install(vb, t, (int)get.open_flags);
 }
