@@ -54,14 +54,12 @@ struct pci_sriov {
 	_Atomic unsigned nr_present;
 	_Atomic bool decodes, powered;
 	_Atomic unsigned nr_resets; /* VF Enable was cleared, by whatever */
-	/* What the windows of the VFs shall show; guarded by the PF's lock. */
-	struct {
+	/* What the windows of the VFs shall show (sriov_window.c); guarded by the PF's lock. */
+	struct pci_wish {
 		struct pci_fragment fragments[PCI_MAX_FRAGMENTS];
 		size_t nr;
-		bool changed;
+		uint64_t made, done; /* how many, and up to which they have been carried out */
 	} wishes[PCI_MAX_VFS];
-	/* How many wishes there were, and up to which they have been carried out: sriov_window.c. */
-	_Atomic uint64_t nr_wishes, nr_carried;
 	struct work_queue *carrier; /* immutable; of its own, for it is waited for by traps */
 	struct work carry;
 	struct pci_function *pf;

@@ -20,7 +20,11 @@
 struct fragments {
 	struct pci_fragment at[PCI_MAX_FRAGMENTS];
 	size_t nr;
+	uint64_t made; /* how many wishes there had been then */
 };
+
+/* This thread has, and has not seen to it. */
+static _Thread_local bool has_wished __attribute__((tls_model("initial-exec")));
 
 void pci_vf_set_window_locked(struct pci_function *pf, unsigned vf, const struct pci_fragment *fragments, size_t nr)
 {
@@ -32,23 +36,30 @@ void pci_vf_set_window_locked(struct pci_function *pf, unsigned vf, const struct
 	if (nr)
 		memcpy(s->wishes[vf].fragments, fragments, nr * sizeof(*fragments));
 	s->wishes[vf].nr = nr;
-	s->wishes[vf].changed = true;
-	s->nr_wishes++;
+	s->wishes[vf].made++;
+	has_wished = true;
 }
 
-/* False: someone else has carried it out. */
-static bool wish_take(struct pci_function *pf, unsigned vf, struct fragments *out)
+/* False: there is none that was not carried out. */
+static bool wish_look(struct pci_function *pf, unsigned vf, struct fragments *out)
 {
-	struct pci_sriov *s = pf->sriov;
-	bool changed;
+	const struct pci_wish *w = &pf->sriov->wishes[vf];
+	bool is_open;
 
 	mutex_lock(&pf->lock);
-	changed = s->wishes[vf].changed;
-	s->wishes[vf].changed = false;
-	out->nr = s->wishes[vf].nr;
-	memcpy(out->at, s->wishes[vf].fragments, out->nr * sizeof(out->at[0]));
+	is_open = w->made != w->done;
+	out->made = w->made;
+	out->nr = w->nr;
+	memcpy(out->at, w->fragments, out->nr * sizeof(out->at[0]));
 	mutex_unlock(&pf->lock);
-	return changed;
+	return is_open;
+}
+
+static void wish_done(struct pci_function *pf, unsigned vf, const struct fragments *f)
+{
+	mutex_lock(&pf->lock);
+	pf->sriov->wishes[vf].done = f->made;
+	mutex_unlock(&pf->lock);
 }
 
 /* A piece of the PF's BAR at `at` in the window. Pieces that do not fit are left out. */
@@ -123,26 +134,26 @@ static void window_apply(struct pci_function *pf, unsigned index)
 	struct pci_function *vf = pf->sriov->vfs[index];
 	struct fragments f;
 
+	/* Whose slice nobody changes is not waited for: somebody else may have its gate for long. */
+	if (!wish_look(pf, index, &f))
+		return;
 	mutex_lock(&vf->gate.lock);
-	if (wish_take(pf, index, &f)) {
+	if (wish_look(pf, index, &f)) {
 		gate_set_locked(&vf->gate, GATE_WINDOW);
 		section_drain(vf->gate.sections);
 		for (unsigned i = 0; i < PCI_NR_BARS; i++)
 			if (vf->bars[i].shows)
 				bar_change(&vf->bars[i], &f);
 		gate_clear_locked(&vf->gate, GATE_WINDOW);
+		wish_done(pf, index, &f);
 	}
 	mutex_unlock(&vf->gate.lock);
 }
 
 static void carry_out(struct pci_function *pf)
 {
-	struct pci_sriov *s = pf->sriov;
-	uint64_t nr = s->nr_wishes;
-
-	for (unsigned i = 0; i < s->total; i++)
+	for (unsigned i = 0; i < pf->sriov->total; i++)
 		window_apply(pf, i);
-	s->nr_carried = nr;
 }
 
 void sriov_carry(struct work *w)
@@ -153,13 +164,17 @@ void sriov_carry(struct work *w)
 	lock_fault_end();
 }
 
-/* Also for who made no wish: of another's it may see the effect, so it had better see all of it. */
+/*
+ * Who made no wish does not wait for another's: that one may wait in turn, under a gate, for the fence of a job which
+ * the function has to do.
+ */
 void pci_sriov_apply(struct pci_function *pf)
 {
 	struct pci_sriov *s = pf->sriov;
 
-	if (!s || likely(s->nr_wishes == s->nr_carried))
+	if (!s || likely(!has_wished))
 		return;
+	has_wished = false;
 	if (!thread_in_handler) {
 		carry_out(pf);
 		return;
