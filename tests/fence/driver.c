@@ -25,6 +25,7 @@ static bool signaled(struct dma_fence *f)
 
 static bool enable_signaling(struct dma_fence *f)
 {
+	spin_assert_held(f->lock);
 	to_test(f)->enabled++;
 	return !to_test(f)->already;
 }

@@ -3,6 +3,7 @@
 #include "driver.h"
 
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/irq_work.h"
@@ -37,6 +38,89 @@ static void callbacks_run_once_each_in_order_of_arrival(void **state)
 	assert_int_equal(cb[0].runs + 10 * cb[1].runs + 100 * cb[2].runs, 101);
 	assert_false(dma_fence_remove_callback(&f->base, &cb[0].base));
 	assert_int_equal(dma_fence_add_callback(&f->base, &cb[1].base, test_cb_count), -ENOENT);
+	dma_fence_put(&f->base);
+}
+
+struct seen {
+	struct dma_fence_cb base;
+	enum lock_context context;
+	bool locked, signaled;
+	int status;
+};
+
+static void see(struct dma_fence *f, struct dma_fence_cb *cb)
+{
+	struct seen *s = container_of(cb, struct seen, base);
+
+	s->context = lock_context_now();
+	s->locked = !futex_lock_try(&f->lock->mutex.native);
+	s->signaled = dma_fence_is_signaled(f);
+	s->status = dma_fence_get_status(f);
+}
+
+static void a_callback_is_an_interrupt_under_the_lock_and_finds_it_signalled(void **state)
+{
+	struct test_fence *f = test_fence_new(NULL, 0, 1);
+	struct seen s = {0};
+
+	dma_fence_add_callback(&f->base, &s.base, see);
+	dma_fence_set_error(&f->base, -EIO);
+	dma_fence_signal(&f->base);
+	assert_true(s.locked);
+	assert_true(s.signaled);
+	assert_int_equal(s.status, -EIO);
+#ifdef BARTER_DEBUG
+	assert_int_equal(s.context, LOCK_CONTEXT_INTERRUPT);
+	assert_int_equal(lock_context_now(), LOCK_CONTEXT_PROCESS);
+#endif
+	dma_fence_put(&f->base);
+}
+
+/* Whoever asks first: a callback, one who waits, or one who wants no more than that. */
+static void the_driver_is_asked_once(void **state)
+{
+	for (int first = 0; first < 3; first++) {
+		struct test_fence *f = test_fence_new(NULL, 0, 1);
+		struct test_cb cb[2] = {0};
+
+		for (int i = first; i < first + 3; i++) {
+			if (i % 3 == 0)
+				dma_fence_add_callback(&f->base, &cb[0].base, test_cb_count);
+			else if (i % 3 == 1)
+				dma_fence_wait_timeout(&f->base, 1);
+			else
+				dma_fence_enable_signaling(&f->base);
+			assert_int_equal(f->enabled, 1);
+		}
+		dma_fence_add_callback(&f->base, &cb[1].base, test_cb_count);
+		dma_fence_signal(&f->base);
+		dma_fence_enable_signaling(&f->base);
+		assert_int_equal(f->enabled, 1);
+		assert_int_equal(cb[0].runs + cb[1].runs, 2);
+		dma_fence_put(&f->base);
+	}
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static void the_time_is_that_of_the_signal(void **state)
+{
+	struct test_fence *f = test_fence_new(NULL, 0, 1);
+	uint64_t before, after;
+
+	before = now_ns();
+	dma_fence_signal(&f->base);
+	after = now_ns();
+	assert_true(before <= f->base.timestamp_ns && f->base.timestamp_ns <= after);
+	before = f->base.timestamp_ns;
+	dma_fence_signal(&f->base);
+	assert_true(f->base.timestamp_ns == before);
 	dma_fence_put(&f->base);
 }
 
@@ -136,11 +220,11 @@ static void the_stub_has_been_signalled_all_along(void **state)
 static void who_waits_for_a_dropped_fence_is_told(void **state)
 {
 	struct test_fence *f = test_fence_new(NULL, 0, 1);
-	struct test_cb cb = {0};
+	struct seen s = {0};
 
-	dma_fence_add_callback(&f->base, &cb.base, test_cb_count);
+	dma_fence_add_callback(&f->base, &s.base, see);
 	dma_fence_put(&f->base);
-	assert_int_equal(cb.runs, 1);
+	assert_int_equal(s.status, -EDEADLK);
 }
 
 struct put_off {
@@ -246,6 +330,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_fence_signals_once_and_keeps_its_error),
 		cmocka_unit_test(callbacks_run_once_each_in_order_of_arrival),
+		cmocka_unit_test(a_callback_is_an_interrupt_under_the_lock_and_finds_it_signalled),
+		cmocka_unit_test(the_driver_is_asked_once),
+		cmocka_unit_test(the_time_is_that_of_the_signal),
 		cmocka_unit_test(a_driver_that_knows_better_signals_when_asked),
 		cmocka_unit_test(enabling_can_find_that_it_has_happened),
 		cmocka_unit_test(a_deadline_reaches_the_driver_until_the_signal),
