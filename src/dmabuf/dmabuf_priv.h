@@ -32,6 +32,8 @@ long dma_buf_import_sync_file_ioctl(struct dma_buf *b, struct task *t, uaddr_t a
 /* poll.c: what poll answers for the file follows the fences. _begin before anyone has it; -ENOMEM. */
 int dma_buf_poll_begin(struct dma_buf *b);
 void dma_buf_poll_end(struct dma_buf *b);
+/* After a wait for fences: poll answers as if whoever signalled them had done all that belongs to it. */
+void dma_buf_poll_catch_up(struct dma_buf *b);
 
 /* What a buffer's fd does: dmabuf_file.c. Its release calls dma_buf_release(). */
 extern const struct file_ops dma_buf_file_ops;

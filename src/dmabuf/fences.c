@@ -19,7 +19,11 @@ static int cpu_access_begin(struct dma_buf *b, uint64_t flags)
 	unsigned rw = (unsigned)flags & DMA_BUF_SYNC_RW;
 	int err = b->ops->begin_cpu_access ? b->ops->begin_cpu_access(b, rw) : 0;
 
-	return err ? err : dma_resv_wait_interruptible(b->resv, usage_to_wait_for(flags));
+	if (!err)
+		err = dma_resv_wait_interruptible(b->resv, usage_to_wait_for(flags));
+	if (!err)
+		dma_buf_poll_catch_up(b);
+	return err;
 }
 
 static int cpu_access_end(struct dma_buf *b, uint64_t flags)

@@ -6,7 +6,8 @@
  *
  * Each side is told by one fence at a time. The callback runs under that fence's lock, where no other fence may be
  * looked at; so the look is left to an irq_work. It happens before the signalling call returns, and all looks happen
- * under one lock: who adds a fence, or signals one, sees poll answer accordingly from then on.
+ * under one lock: who adds a fence, or signals one, sees poll answer accordingly from then on. Who has waited for one
+ * may be ahead of that work, and looks by itself (dma_buf_poll_catch_up()).
  *
  * A side that waits for a fence holds a reference to the whole, which may outlive the buffer.
  */
@@ -63,6 +64,18 @@ static void side_follow_locked(struct poll_side *side)
 		atomic_fetch_add(&p->refs, 1);
 }
 
+/* What it waits for may have signalled while the work is on its way: then it counts no more, but another may. */
+static bool side_is_pending_locked(const struct poll_side *side)
+{
+	struct dma_fence *f;
+
+	if (!side->fence || !dma_fence_is_signaled(side->fence))
+		return side->fence;
+	f = dma_resv_get_pending(side->poll->buf->resv, side->usage);
+	dma_fence_put(f);
+	return f;
+}
+
 static void poll_follow_locked(struct dma_buf_poll *p)
 {
 	spin_assert_held(&p->lock);
@@ -70,7 +83,15 @@ static void poll_follow_locked(struct dma_buf_poll *p)
 		return;
 	side_follow_locked(&p->in);
 	side_follow_locked(&p->out);
-	file_set_ready(p->buf->file, (p->in.fence ? 0 : POLLIN) | (p->out.fence ? 0 : POLLOUT));
+	file_set_ready(p->buf->file,
+		       (side_is_pending_locked(&p->in) ? 0 : POLLIN) | (side_is_pending_locked(&p->out) ? 0 : POLLOUT));
+}
+
+void dma_buf_poll_catch_up(struct dma_buf *b)
+{
+	spin_lock_irq(&b->poll->lock);
+	poll_follow_locked(b->poll);
+	spin_unlock_irq(&b->poll->lock);
 }
 
 static void side_work(struct irq_work *w)
