@@ -128,6 +128,18 @@ void lock_check_none_held(const char *where)
 		lock_report_held(h, where);
 }
 
+void lock_check_none_held_from(int rank, const char *where)
+{
+	const struct lock_thread *t = &lock_thread;
+	const struct lock_held *found = NULL;
+
+	for (unsigned i = 0; i < t->nr_held; i++)
+		if (t->held[i].lock && (int)t->held[i].class->rank >= rank)
+			found = &t->held[i];
+	if (found || !lock_irqs_are_on())
+		lock_report_held(found, where);
+}
+
 unsigned lock_check_nr_held(void)
 {
 	return lock_thread.nr_held;

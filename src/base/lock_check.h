@@ -67,6 +67,8 @@ LOCK_CHECK(bool lock_check_held(const void *lock), return true)
  * another thread, at the end of a thread.
  */
 LOCK_CHECK(void lock_check_none_held(const char *where), )
+/* The same for the locks of this rank (enum lock_rank) and of those that come after it; those before may be held. */
+LOCK_CHECK(void lock_check_none_held_from(int rank, const char *where), )
 /* How many locks are held, and a point where it must be that many: a call of the program begins and ends. */
 LOCK_CHECK(unsigned lock_check_nr_held(void), return 0)
 LOCK_CHECK(void lock_check_still_held(unsigned nr, const char *where), )

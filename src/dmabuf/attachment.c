@@ -160,6 +160,7 @@ int dma_buf_attach_accepting(struct dma_buf *b, const struct dma_buf_importer_op
 	struct dma_buf_attachment *a;
 	int err;
 
+	dma_buf_assert_callable("dma_buf_attach");
 	if (b->ops->may_revoke && !ops->invalidate)
 		return refuse(b->trace, -EOPNOTSUPP, "dma-buf attach: %s may revoke, %s cannot give the memory back",
 			      b->ops->name, ops->name);
@@ -201,6 +202,7 @@ void dma_buf_detach(struct dma_buf_attachment *a)
 {
 	struct dma_buf *b = a->buf;
 
+	dma_buf_assert_callable("dma_buf_detach");
 	dma_buf_lock(b);
 	dma_buf_unmap_locked(a);
 	while (a->nr_pins)

@@ -37,6 +37,7 @@ int dma_buf_create(const struct dma_buf_ops *ops, void *priv, uint64_t size, int
 	struct dma_buf *b = calloc(1, sizeof(*b));
 	int err;
 
+	dma_buf_assert_callable("dma_buf_create");
 	if (!b)
 		return -ENOMEM;
 	b->ops = ops;
@@ -65,6 +66,7 @@ int dma_buf_create(const struct dma_buf_ops *ops, void *priv, uint64_t size, int
 
 void dma_buf_release(struct dma_buf *b)
 {
+	dma_buf_assert_callable("release of a dma-buf");
 	if (!list_empty(&b->attachments))
 		lock_assert_failed("a dma-buf is released with attachments", __FILE__, __LINE__);
 	dma_buf_unregister(b);

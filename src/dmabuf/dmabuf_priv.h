@@ -41,6 +41,12 @@ extern const struct file_ops dma_buf_file_ops;
 /* The exporter's release, then the buffer's own memory. */
 void dma_buf_release(struct dma_buf *b);
 
+/* Where the exporter or a type may take its gate, and nobody is told anything. A literal. */
+static inline void dma_buf_assert_callable(const char *where)
+{
+	lock_check_none_held_from(LOCK_RANK_GATE, where);
+}
+
 /* The importer cannot do without the memory's place: its attachment is a pin. */
 static inline bool dma_buf_importer_pins(const struct dma_buf_importer_ops *ops)
 {

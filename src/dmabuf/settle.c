@@ -70,6 +70,7 @@ void dma_buf_settle(struct dma_buf *b, const char *owner)
 {
 	struct dma_fence *f;
 
+	lock_check_none_held_from(LOCK_RANK_GATE + 1, "dma_buf_settle");
 	while ((f = dma_resv_get_pending(b->resv, DMA_RESV_USAGE_BOOKKEEP))) {
 		fence_wait(b, owner, f);
 		dma_fence_put(f);

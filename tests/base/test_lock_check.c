@@ -542,6 +542,10 @@ static void held_where_nothing_may_be(void **state)
 	mutex_lock(&forgotten);
 	lock_check_none_held("a copy");
 	EXPECT_REPORT(LOCK_REPORT_HELD, "a copy is reached with \"forgotten\" held", "taken at");
+	lock_check_none_held_from(LOCK_RANK_LEAF, "a leaf");
+	expect_none();
+	lock_check_none_held_from(LOCK_RANK_NONE, "an attach");
+	EXPECT_REPORT(LOCK_REPORT_HELD, "an attach is reached with \"forgotten\" held", "taken at");
 	lock_check_still_held(1, "return");
 	expect_none();
 	lock_check_still_held(0, "return");
