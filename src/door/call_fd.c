@@ -153,7 +153,10 @@ int64_t call_splice(struct task *t, int from, int to, bool copies_files)
 
 int64_t call_fallocate(struct task *t, int fd)
 {
-	bool directory = false;
-	int err = check_end(fd, true, &directory);
-	return err ? err : -ENODEV;
+	struct fd_handle *h = fd_handle_get(fd);
+	if (!h)
+		return DOOR_NOT_OURS;
+	int err = call_may(h->file, true) ? -ENODEV : -EBADF;
+	fd_handle_put(h);
+	return err;
 }
