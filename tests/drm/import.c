@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/dma-heap.h>
+#include <stdlib.h>
 
 static int two_functions(void **state)
 {
@@ -31,6 +32,8 @@ static void a_window_becomes_local_memory(void **state)
 	int vf = rig_open(r, "0000:03:00.1"), buffer = rig_export(r, vf, 2, ARRAY_SIZE(ranges), ranges);
 	struct drm_sgpu_bo_info info;
 	struct sgpu_bo *bo;
+	char *bufinfo;
+	size_t len;
 
 	assert_int_equal(rig_import(r, buffer, false, &bo), 0);
 	info = rig_info(bo);
@@ -44,7 +47,11 @@ static void a_window_becomes_local_memory(void **state)
 	assert_entry(bo, 2, WINDOW / 2 - 4096, 4096);
 	assert_entry(bo, 3, WINDOW, 8192);
 	assert_entry(bo, 4, 4096, 4096);
+	assert_int_equal(dma_buf_bufinfo(r->fx->m->dma_bufs, true, &bufinfo, &len), 0);
+	assert_non_null(strstr(bufinfo, "IOV"));
+	free(bufinfo);
 	sgpu_bo_put(bo);
+	assert_true(rig_reported(r, "\"IOV\""));
 }
 
 static void strictly_it_is_a_scatterlist(void **state)

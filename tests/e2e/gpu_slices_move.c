@@ -6,7 +6,7 @@
  */
 #include "gpu_vf.h"
 
-enum { ROUNDS = 24, JOBS = 6 };
+enum { ROUNDS = 12, JOBS = 6 };
 #define SLICE (16 * MIB)
 
 static const char *const functions[] = {"0000:03:00.1", "0000:03:00.2"};
