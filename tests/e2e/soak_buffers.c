@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A thousand buffers of device memory, sixteen threads that make, map, read, write, revoke, reset and close, and a
+ * A thousand buffers of device memory, twenty threads that make, map, read, write, revoke, reset and close, and a
  * checker that knows every byte's owner (soak_buffers.h). Needs --kernel next. BARTER_STRESS_SECONDS says how long;
  * three seconds unless told. What must not be left in the end, soak_buffers.sh finds in the report.
  */
@@ -15,7 +15,7 @@ static struct world world;
 
 static void *(*const roles[])(void *) = {
 	run_cpu,   run_cpu,   run_cpu,	  run_mapper, run_mapper, run_exporters, run_owner, run_owner,
-	run_owner, run_taker, run_closer, run_cpu,    run_owner,  run_gpu,	 run_gpu,
+	run_owner, run_taker, run_closer, run_cpu,    run_owner,  run_gpu,	 run_gpu,   run_fencer,
 };
 
 enum { NR_ROLES = sizeof(roles) / sizeof(roles[0]) };

@@ -25,7 +25,16 @@
 #include "../../examples/p2p-engine.h"
 #include "../../examples/p2p-function.h"
 
-enum { PAGE = 4096, NR_CARDS = 2, NR_SLOTS = 1000, CARD_PAGES = 4096, MOST_PAGES = 8, BAR = 2, MAX_ENGINES = 3 };
+enum {
+	PAGE = 4096,
+	NR_CARDS = 2,
+	NR_SLOTS = 1000,
+	NR_BUSY_SLOTS = 16,
+	CARD_PAGES = 4096,
+	MOST_PAGES = 8,
+	BAR = 2,
+	MAX_ENGINES = 3
+};
 
 struct card {
 	struct function function;
@@ -43,7 +52,7 @@ struct card {
 };
 
 struct slot {
-	pthread_mutex_t lock; /* guards all but events */
+	pthread_mutex_t lock; /* guards all but the counters */
 	enum { SLOT_DEAD, SLOT_ALIVE, SLOT_DYING } state;
 	struct card *card;
 	int fd;
@@ -51,6 +60,7 @@ struct slot {
 	unsigned nr_pages;
 	uint16_t pages[MOST_PAGES]; /* of the card, in any order, one of them perhaps twice */
 	atomic_uint events;
+	atomic_uint nr_pending; /* fences in the buffer that have not signalled */
 };
 
 struct view {
@@ -112,6 +122,9 @@ void users_init(void);
 void *run_cpu(void *world);
 void *run_mapper(void *world);
 void *run_exporters(void *world); /* heaps and udmabuf */
+
+/* soak_fencers.c */
+void *run_fencer(void *world);
 
 /* soak_gpu.c */
 #define RENDER_NODE "/dev/dri/renderD128"

@@ -177,6 +177,8 @@ static void slot_kill(struct world *w, struct slot *s, unsigned *seed)
 	pthread_rwlock_unlock(&s->card->awake);
 	if (err)
 		wrong("VFIO_DEVICE_FEATURE_DMA_BUF_REVOKE: %s", strerror(-err));
+	if (s->nr_pending)
+		wrong("buffer %u was revoked while a fence of it was pending", s->number);
 	w->nr_revoked++;
 	slot_bury(w, s, seed);
 }
@@ -187,7 +189,7 @@ void *run_owner(void *world)
 	unsigned seed = ++w->next_number;
 
 	while (!w->stop) {
-		struct slot *s = &w->slots[dice(&seed, NR_SLOTS)];
+		struct slot *s = &w->slots[dice(&seed, dice(&seed, 4) ? NR_SLOTS : NR_BUSY_SLOTS)];
 
 		pthread_mutex_lock(&s->lock);
 		if (s->state == SLOT_DEAD)
