@@ -31,5 +31,7 @@ void cmd_rack_error(const struct rack_error *error, int err);
 
 /* Runs a program over a rack and waits for it: its exit status, or one of the above. */
 int launch(const struct rack_desc *desc, char **argv);
+/* Says when the library cannot be preloaded into the program of this name. */
+void reach_check(const char *name);
 
 #endif

@@ -164,6 +164,8 @@ int launch(const struct rack_desc *desc, char **argv)
 	}
 	if (environment_set(fd))
 		return RUN_FAILED;
+	if (BARTER_PRELOAD)
+		reach_check(argv[0]);
 	signal(SIGCHLD, SIG_DFL); /* ignored, it would take the status away */
 	waited_for(&signals);
 	sigprocmask(SIG_BLOCK, &signals, &before);

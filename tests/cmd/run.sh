@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # What a caller of `barter run` sees: statuses, streams, signals, messages.
-#   run.sh BARTER
+#   run.sh BARTER [STATIC-PROGRAM]
 set -u
 barter=$1
 dir=$(mktemp -d) || exit 2
@@ -66,6 +66,16 @@ expect_message 'there is no command "no-such-command"'
 expect_status 0 --help
 expect_status 0 run --help
 expect 'version' '{"version":' "$("$barter" --version --json | cut -c1-11)"
+
+# Programs that the library cannot get into, also as a script's interpreter.
+if [ $# -gt 1 ]; then
+	expect_status 0 run "$2"
+	expect_message "$2 sees this machine's devices, not the rack's: it is linked statically"
+	printf '#!%s\n' "$2" >"$dir/script"
+	chmod +x "$dir/script"
+	expect_status 0 run "$dir/script"
+	expect_message "$2 sees this machine's devices"
+fi
 
 # A bad rack: file, line, column.
 printf 'name: bad\nno-such-key: 1\n' >"$dir/bad.yaml"
