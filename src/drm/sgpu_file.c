@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "drm/sgpu_file.h"
+#include "drm/drm_syncobj.h"
 
 static const struct lock_class file_lock_class = {.name = "handles of a render node", .rank = LOCK_RANK_LEAF};
 
@@ -58,9 +58,9 @@ static int get_cap_ioctl(struct sgpu_call *c)
 		cap->value = DRM_PRIME_CAP_IMPORT | DRM_PRIME_CAP_EXPORT;
 		return 0;
 	case DRM_CAP_TIMESTAMP_MONOTONIC:
+	case DRM_CAP_SYNCOBJ:
 		cap->value = 1;
 		return 0;
-	case DRM_CAP_SYNCOBJ:
 	case DRM_CAP_SYNCOBJ_TIMELINE:
 		return 0;
 	default:
@@ -71,6 +71,11 @@ static int get_cap_ioctl(struct sgpu_call *c)
 static int not_here_ioctl(struct sgpu_call *c)
 {
 	return -EACCES;
+}
+
+static int no_timelines_ioctl(struct sgpu_call *c)
+{
+	return -EOPNOTSUPP;
 }
 
 static int info_ioctl(struct sgpu_call *c)
@@ -98,6 +103,13 @@ static const struct sgpu_row {
 	{DRM_IOCTL_GEM_CLOSE, sgpu_gem_close_ioctl},
 	{DRM_IOCTL_PRIME_HANDLE_TO_FD, sgpu_prime_handle_to_fd_ioctl},
 	{DRM_IOCTL_PRIME_FD_TO_HANDLE, sgpu_prime_fd_to_handle_ioctl},
+	{DRM_IOCTL_SYNCOBJ_CREATE, drm_syncobj_create_ioctl},
+	{DRM_IOCTL_SYNCOBJ_DESTROY, drm_syncobj_destroy_ioctl},
+	{DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD, drm_syncobj_handle_to_fd_ioctl},
+	{DRM_IOCTL_SYNCOBJ_FD_TO_HANDLE, drm_syncobj_fd_to_handle_ioctl},
+	{DRM_IOCTL_SYNCOBJ_WAIT, drm_syncobj_wait_ioctl},
+	{DRM_IOCTL_SYNCOBJ_RESET, drm_syncobj_reset_ioctl},
+	{DRM_IOCTL_SYNCOBJ_SIGNAL, drm_syncobj_signal_ioctl},
 	{DRM_IOCTL_SGPU_INFO, info_ioctl},
 	{DRM_IOCTL_SGPU_BO_CREATE, sgpu_bo_create_ioctl},
 	{DRM_IOCTL_SGPU_BO_INFO, sgpu_bo_info_ioctl},
@@ -117,13 +129,22 @@ static bool is_for_primary_nodes(unsigned nr)
 	return memchr(numbers, (int)nr, sizeof(numbers)) != NULL;
 }
 
+/* Sync objects with points: wait, query, transfer, signal, eventfd. */
+static bool is_for_timelines(unsigned nr)
+{
+	return (nr >= 0xca && nr <= 0xcd) || nr == 0xcf;
+}
+
 static const struct sgpu_row *row_find(unsigned nr)
 {
-	static const struct sgpu_row not_here = {.cmd = 0, .handle = not_here_ioctl};
+	static const struct sgpu_row not_here = {.handle = not_here_ioctl},
+				     no_timelines = {.handle = no_timelines_ioctl};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (_IOC_NR(rows[i].cmd) == nr)
 			return &rows[i];
+	if (is_for_timelines(nr))
+		return &no_timelines;
 	return is_for_primary_nodes(nr) ? &not_here : NULL;
 }
 
@@ -205,8 +226,10 @@ static void sgpu_file_release(struct file *f)
 
 	sgpu_queues_close(sf);
 	sgpu_handles_close(sf);
+	drm_syncobjs_close(sf);
 	ids_fini(&sf->handles);
 	ids_fini(&sf->queues);
+	ids_fini(&sf->syncobjs);
 	mutex_fini(&sf->lock);
 	free(sf);
 	trace_count(gpu->trace, "sgpu_file", -1);
@@ -241,6 +264,7 @@ int sgpu_open(void *priv, struct task *t, int open_flags, struct file **out)
 	mutex_init(&sf->lock, &file_lock_class);
 	ids_init(&sf->handles, 1);
 	ids_init(&sf->queues, 1);
+	ids_init(&sf->syncobjs, 1);
 	sgpu_get(gpu);
 	trace_count(gpu->trace, "sgpu_file", 1);
 	f->carrier = CARRIER_POLL;

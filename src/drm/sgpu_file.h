@@ -14,8 +14,9 @@ struct sgpu_file {
 	struct sgpu *gpu;
 	uint64_t client; /* as fdinfo shows it */
 	struct mutex lock;
-	struct ids handles; /* lock; struct sgpu_bo, a reference each */
-	struct ids queues;  /* lock; struct sgpu_queue, a reference each */
+	struct ids handles;  /* lock; struct sgpu_bo, a reference each */
+	struct ids queues;   /* lock; struct sgpu_queue, a reference each */
+	struct ids syncobjs; /* lock; struct drm_syncobj, a reference each */
 };
 
 /*

@@ -7,10 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drm/drm_syncobj.h"
 #include "drm/sgpu_job.h"
 #include "fence/sync_file.h"
 
-#define FLAGS_ALL (DRM_SGPU_SUBMIT_FENCE_IN | DRM_SGPU_SUBMIT_FENCE_OUT | DRM_SGPU_SUBMIT_NO_IMPLICIT)
+#define FLAGS_IN (DRM_SGPU_SUBMIT_FENCE_IN | DRM_SGPU_SUBMIT_SYNCOBJ_IN)
+#define FLAGS_OUT (DRM_SGPU_SUBMIT_FENCE_OUT | DRM_SGPU_SUBMIT_SYNCOBJ_OUT)
+#define FLAGS_ALL (FLAGS_IN | FLAGS_OUT | DRM_SGPU_SUBMIT_NO_IMPLICIT)
 
 struct submission {
 	struct sgpu_call *call;
@@ -22,11 +25,12 @@ struct submission {
 	struct dma_fence *fence; /* the job's, once it is pushed */
 	struct file *out_file;
 	int out_fd;
+	struct drm_syncobj *out_object;
 };
 
 static int arguments_check(struct task *t, const struct drm_sgpu_submit *a)
 {
-	if (a->flags & ~FLAGS_ALL || a->pad)
+	if (a->flags & ~FLAGS_ALL || a->pad || (a->flags & FLAGS_IN) == FLAGS_IN || (a->flags & FLAGS_OUT) == FLAGS_OUT)
 		return refuse(t->trace, -EINVAL, "SUBMIT: flags 0x%x, pad 0x%x", a->flags, a->pad);
 	if (!a->nr_ops || a->nr_ops > SGPU_MAX_OPS)
 		return refuse(t->trace, -EINVAL, "SUBMIT: %u operations of 1 to %u", a->nr_ops, SGPU_MAX_OPS);
@@ -47,6 +51,11 @@ static int ops_copy(struct submission *s)
 /* The program learns the number before anything has happened: a bad pointer costs nothing. */
 static int out_reserve(struct submission *s)
 {
+	if (s->args->flags & DRM_SGPU_SUBMIT_SYNCOBJ_OUT) {
+		s->out_object = drm_syncobj_find(s->call->file, (uint32_t)s->args->fence_out);
+		if (!s->out_object)
+			return refuse(s->call->task->trace, -ENOENT, "SUBMIT: no sync object %d", s->args->fence_out);
+	}
 	if (!(s->args->flags & DRM_SGPU_SUBMIT_FENCE_OUT))
 		return 0;
 	s->out_fd = sync_file_reserve(s->call->task, &s->out_file);
@@ -60,6 +69,10 @@ static void out_end(struct submission *s)
 {
 	struct task *t = s->call->task;
 
+	if (s->out_object && s->fence)
+		drm_syncobj_replace(s->out_object, dma_fence_get(s->fence));
+	if (s->out_object)
+		drm_syncobj_put(s->out_object);
 	if (!s->out_file)
 		return;
 	if (s->fence)
@@ -102,10 +115,24 @@ static int job_create(struct submission *s)
 	return err;
 }
 
+/* sched_job_add_syncobj_dependency() asks. */
+static int in_object_find(void *table, uint32_t handle, uint64_t point, struct dma_fence **out)
+{
+	struct drm_syncobj *so = drm_syncobj_find(table, handle);
+
+	*out = so ? drm_syncobj_fence(so) : NULL;
+	if (so)
+		drm_syncobj_put(so);
+	return !so ? -ENOENT : *out ? 0 : -EINVAL;
+}
+
 static int in_fence_add(struct submission *s)
 {
 	struct dma_fence *fence;
 
+	if (s->args->flags & DRM_SGPU_SUBMIT_SYNCOBJ_IN)
+		return sched_job_add_syncobj_dependency(&s->job->base, in_object_find, s->call->file,
+							(uint32_t)s->args->fence_in, 0);
 	if (!(s->args->flags & DRM_SGPU_SUBMIT_FENCE_IN))
 		return 0;
 	fence = sync_file_get_fence(s->call->task, s->args->fence_in);

@@ -88,6 +88,11 @@ bool dma_fence_remove_callback(struct dma_fence *f, struct dma_fence_cb *cb);
 uint64_t dma_fence_wait_timeout(struct dma_fence *f, uint64_t timeout_ns);
 /* As long as it takes: 0, or -ERESTARTSYS when the program was sent a signal (base/thread.h). */
 int dma_fence_wait_interruptible(struct dma_fence *f);
+/*
+ * Until one of them has signalled: 0; -ETIMEDOUT, -ENOMEM, or -ERESTARTSYS: a signal of the program's waits for this
+ * thread (base/thread.h).
+ */
+int dma_fence_wait_any(struct dma_fence **fences, unsigned nr, uint64_t timeout_ns);
 void dma_fence_set_deadline(struct dma_fence *f, uint64_t deadline_ns);
 /* Asks the driver to see to it that the fence signals, without a callback. */
 void dma_fence_enable_signaling(struct dma_fence *f);

@@ -4,6 +4,7 @@
  * callbacks and the waiter needs no lock when it is back.
  */
 #include <linux/futex.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -117,4 +118,58 @@ int dma_fence_wait_interruptible(struct dma_fence *f)
 {
 	lock_may_wait_fence(__func__);
 	return dma_fence_is_signaled(f) ? 0 : fence_sleep_interruptible(f);
+}
+
+/* --- one of several: the callbacks count up what the waiter sleeps on --- */
+
+struct any_member {
+	struct dma_fence_cb cb;
+	_Atomic unsigned *signals;
+};
+
+static void any_signaled(struct dma_fence *f, struct dma_fence_cb *cb)
+{
+	struct any_member *m = container_of(cb, struct any_member, cb);
+
+	atomic_fetch_add(m->signals, 1);
+	fence_futex_wake_all(m->signals);
+}
+
+static int any_sleep(_Atomic unsigned *signals, uint64_t deadline_ns)
+{
+	while (!atomic_load(signals)) {
+		uint64_t now = fence_now();
+
+		if (now >= deadline_ns)
+			return -ETIMEDOUT;
+		if (thread_interrupted)
+			return -ERESTARTSYS;
+		fence_futex_wait(signals, 0, MIN(deadline_ns, now + INTERRUPT_LATENCY_NS));
+	}
+	return 0;
+}
+
+int dma_fence_wait_any(struct dma_fence **fences, unsigned nr, uint64_t timeout_ns)
+{
+	struct any_member *members = calloc(nr, sizeof(*members));
+	uint64_t deadline_ns = fence_deadline(timeout_ns);
+	_Atomic unsigned signals = 0;
+	unsigned waiting = 0;
+	int rc = 0;
+
+	lock_may_wait_fence(__func__);
+	if (!members)
+		return -ENOMEM;
+	for (; waiting < nr; waiting++) {
+		members[waiting].signals = &signals;
+		if (dma_fence_add_callback(fences[waiting], &members[waiting].cb, any_signaled))
+			break;
+	}
+	if (waiting == nr)
+		rc = any_sleep(&signals, deadline_ns);
+	/* After that none of them runs any more, and what they count up can go. */
+	for (unsigned i = 0; i < waiting; i++)
+		dma_fence_remove_callback(fences[i], &members[i].cb);
+	free(members);
+	return rc;
 }

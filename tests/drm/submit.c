@@ -32,6 +32,7 @@ static void numbers_and_sizes(void **state)
 	assert_int_equal(node_ioctl(n, DRM_IO(0x99), NULL), -EINVAL);
 	/* One that render nodes do not have. */
 	assert_int_equal(node_ioctl(n, DRM_IO(0x1e), NULL), -EACCES);
+	assert_int_equal(node_ioctl(n, DRM_IO(0xca), NULL), -EOPNOTSUPP);
 	assert_int_equal(node_ioctl(n, DRM_IOCTL_SGPU_INFO, &info), 0);
 	assert_int_equal(info.local_size, 256 << 20);
 	/* The program's idea of the size counts for the copy alone. */
@@ -142,7 +143,7 @@ static void submissions_are_refused(void **state)
 	struct drm_sgpu_op op = op_fill(bo, 0, SIZE, 1);
 
 	REFUSED(0, (void)s);
-	REFUSED(-EINVAL, s.flags |= 8);
+	REFUSED(-EINVAL, s.flags |= 0x20);
 	REFUSED(-EINVAL, s.pad = 1);
 	REFUSED(-EINVAL, s.nr_ops = 0);
 	REFUSED(-EINVAL, s.nr_ops = 65);

@@ -87,6 +87,9 @@ struct drm_sgpu_op {
 #define DRM_SGPU_SUBMIT_FENCE_OUT 0x2u /* fence_out: a sync file of the job */
 #define DRM_SGPU_SUBMIT_NO_IMPLICIT                                                                                    \
 	0x4u /* neither wait for nor add to the buffers' reservation objects as reads and writes */
+/* Sync objects in place of sync files: fence_in and fence_out are their handles. Not both kinds for one of the two. */
+#define DRM_SGPU_SUBMIT_SYNCOBJ_IN 0x8u
+#define DRM_SGPU_SUBMIT_SYNCOBJ_OUT 0x10u
 struct drm_sgpu_submit {
 	__u32 queue;
 	__u32 flags;
