@@ -7,6 +7,7 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "devices.h"
@@ -174,7 +175,7 @@ struct taker {
 	pthread_t thread;
 	long (*take)(void);
 	long result;
-	volatile int done;
+	atomic_int done;
 };
 
 static void *take(void *arg)

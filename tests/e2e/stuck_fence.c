@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/dma-buf.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@ static struct function cards[2], engine_function;
 static struct engine engine;
 static int iommufd;
 static uint32_t ioas;
-static volatile int done;
+static atomic_int done;
 
 static void *reset(void *arg)
 {
