@@ -135,11 +135,12 @@ static long merge_ioctl(struct sync_file *sf, struct task *t, uaddr_t arg)
 	return rc;
 }
 
+/* The names first: they are gone with the signal, and what is told to be pending must not have lost them. */
 static void fence_info_fill(struct dma_fence *f, struct sync_fence_info *info)
 {
-	*info = (struct sync_fence_info){.status = dma_fence_get_status(f)};
 	snprintf(info->obj_name, sizeof(info->obj_name), "%s", dma_fence_timeline_name(f));
 	snprintf(info->driver_name, sizeof(info->driver_name), "%s", dma_fence_driver_name(f));
+	info->status = dma_fence_get_status(f);
 	if (info->status)
 		info->timestamp_ns = f->timestamp_ns;
 }
@@ -155,8 +156,8 @@ static unsigned fences_count(struct dma_fence *head)
 	return nr;
 }
 
-/* The status of the whole: that of the first which is not plainly signalled, else 1. */
-static int fences_fill(struct dma_fence *head, struct sync_fence_info *info, unsigned nr)
+/* The status of the whole: that of the first which is not plainly signalled, else 1. In *nr: room, then how many. */
+static int fences_fill(struct dma_fence *head, struct sync_fence_info *info, unsigned *nr)
 {
 	struct dma_fence_unwrap cursor;
 	struct dma_fence *f;
@@ -164,7 +165,7 @@ static int fences_fill(struct dma_fence *head, struct sync_fence_info *info, uns
 	unsigned i = 0;
 
 	dma_fence_unwrap_for_each (f, &cursor, head) {
-		if (i == nr) {
+		if (i == *nr) {
 			dma_fence_unwrap_end(&cursor);
 			break;
 		}
@@ -172,9 +173,11 @@ static int fences_fill(struct dma_fence *head, struct sync_fence_info *info, uns
 		status = status <= 0 ? status : info[i].status;
 		i++;
 	}
+	*nr = i;
 	return status;
 }
 
+/* nr of them a moment ago; links that have signalled since drop out of a chain. */
 static long fences_copy(struct sync_file *sf, struct task *t, struct sync_file_info *info, unsigned nr)
 {
 	struct sync_fence_info *each;
@@ -185,11 +188,20 @@ static long fences_copy(struct sync_file *sf, struct task *t, struct sync_file_i
 	each = calloc(nr, sizeof(*each));
 	if (!each)
 		return -ENOMEM;
-	info->status = fences_fill(sf->fence, each, nr);
+	info->num_fences = nr;
+	info->status = fences_fill(sf->fence, each, &info->num_fences);
 	if (copy_to_task(t, info->sync_fence_info, each, nr * sizeof(*each)))
 		rc = -EFAULT;
 	free(each);
 	return rc;
+}
+
+/* Without room: how many there are, and the status of the whole. */
+static long fences_ask(struct sync_file *sf, struct sync_file_info *info, unsigned nr)
+{
+	info->status = dma_fence_get_status(sf->fence);
+	info->num_fences = nr;
+	return 0;
 }
 
 static void name_fill(struct sync_file *sf, char *name, size_t len)
@@ -207,20 +219,16 @@ static long info_ioctl(struct sync_file *sf, struct task *t, uaddr_t arg)
 {
 	struct sync_file_info info;
 	unsigned nr = fences_count(sf->fence);
-	long rc = 0;
+	long rc;
 
 	if (copy_from_task(t, &info, arg, sizeof(info)))
 		return -EFAULT;
 	if (info.flags || info.pad)
 		return refuse(t->trace, -EINVAL, "SYNC_IOC_FILE_INFO: flags 0x%x pad 0x%x", info.flags, info.pad);
-	if (info.num_fences)
-		rc = fences_copy(sf, t, &info, nr);
-	else
-		info.status = dma_fence_get_status(sf->fence);
+	rc = info.num_fences ? fences_copy(sf, t, &info, nr) : fences_ask(sf, &info, nr);
 	if (rc)
 		return rc;
 	name_fill(sf, info.name, sizeof(info.name));
-	info.num_fences = nr;
 	return copy_to_task(t, arg, &info, sizeof(info)) ? -EFAULT : 0;
 }
 

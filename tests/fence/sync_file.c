@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#include "fence/dma_fence_chain.h"
+#include "fence/sync_file.h"
+
 static struct sync_rig rig;
 static char frozen[4096] __attribute__((aligned(4096))); /* the program may read it */
 static char hole[4096] __attribute__((aligned(4096)));
@@ -177,6 +180,60 @@ static void fences_outlive_their_timeline_and_the_machine(void **state)
 	sync_rig_init(&rig);
 }
 
+/* Has signalled by the time that it is asked for the second time. */
+struct late {
+	struct dma_fence base;
+	int asked;
+};
+
+static const char *late_name(struct dma_fence *f)
+{
+	return "late";
+}
+
+static bool late_signaled(struct dma_fence *f)
+{
+	return container_of(f, struct late, base)->asked++ > 0;
+}
+
+static const struct dma_fence_ops late_ops = {
+	.get_driver_name = late_name, .get_timeline_name = late_name, .signaled = late_signaled};
+
+static struct dma_fence *late_new(void)
+{
+	struct late *late = calloc(1, sizeof(*late));
+
+	assert_non_null(late);
+	dma_fence_init(&late->base, &late_ops, NULL, dma_fence_context_alloc(1), 1);
+	return &late->base;
+}
+
+static void a_chain_that_shrinks_is_told_as_it_is(void **state)
+{
+	struct dma_fence_chain *first = dma_fence_chain_alloc(), *second = dma_fence_chain_alloc();
+	struct dma_fence *pending = late_new();
+	struct sync_fence_info each[2] = {0};
+	unsigned nr = 2;
+	struct file *f;
+	int fd, status;
+
+	((struct late *)pending)->asked = -1000;
+	dma_fence_chain_init(first, NULL, late_new(), 1);
+	dma_fence_chain_init(second, &first->base, dma_fence_get(pending), 2);
+	fd = sync_file_reserve(fake_task(rig.ft), &f);
+	assert_true(fd >= 0);
+	sync_file_publish(fake_task(rig.ft), fd, f, &second->base, "chain");
+	dma_fence_put(&second->base);
+	((struct late *)first->fence)->asked = 0;
+	assert_int_equal(sync_info(&rig, fd, each, &nr, &status), 0);
+	assert_int_equal(nr, 1);
+	assert_int_equal(status, 0);
+	assert_string_equal(each[0].driver_name, "late");
+	dma_fence_signal(pending);
+	dma_fence_put(pending);
+	assert_int_equal(ready(fd), POLLIN);
+}
+
 static void numbers_wrap(void **state)
 {
 	int timeline = sync_timeline(&rig), before, after;
@@ -222,6 +279,7 @@ int main(void)
 		TEST(a_closed_file_is_told_nothing),
 		TEST(a_timeline_that_ends_takes_its_fences_along),
 		TEST(fences_outlive_their_timeline_and_the_machine),
+		TEST(a_chain_that_shrinks_is_told_as_it_is),
 		TEST(numbers_wrap),
 		TEST(debugfs_tells_what_is_pending),
 	};

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { TIMELINES = 3, FILES = 24, MERGERS = 2, THREADS = 3 + MERGERS + 2 };
@@ -97,8 +98,10 @@ static void ask(struct thread *t)
 	was_ready = file_ready(f) & POLLIN;
 	rc = sync_info(&t->races->rig, fd, each, &nr, &status);
 	check(rc == 0 || gone(rc), "info", rc);
-	for (unsigned i = 0; rc == 0 && i < nr; i++)
+	for (unsigned i = 0; rc == 0 && i < nr; i++) {
 		check(!each[i].status == !each[i].timestamp_ns, "a signalled fence has a time", each[i].status);
+		check(each[i].status || !strcmp(each[i].driver_name, "sw_sync"), "a pending one has a driver", (long)i);
+	}
 	/* The fd may be another file's since. */
 	again = task->ops->file_get(task, fd);
 	if (rc == 0 && was_ready && f == again)
