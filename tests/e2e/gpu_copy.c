@@ -2,6 +2,8 @@
 /* A program that lets a gpu copy: buffers in system and in local memory, queues, fences between jobs, hangs. */
 #include <linux/dma-buf.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "gpu.h"
@@ -215,6 +217,40 @@ static void threads(int gpu)
 		pthread_join(each[i], NULL);
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* A job between two sync objects; and a wait for one that never comes, which a signal ends. */
+static void sync_objects(int gpu, uint32_t queue)
+{
+	struct drm_syncobj_create from = {.flags = DRM_SYNCOBJ_CREATE_SIGNALED}, to = {0}, never = {0};
+	struct sigaction act = {.sa_handler = on_alarm};
+	struct itimerval soon = {.it_value.tv_usec = 50000};
+	uint32_t bo = (uint32_t)gpu_bo(gpu, SIZE, 0);
+	struct drm_sgpu_op op = gpu_fill(bo, 0, SIZE, 1);
+	struct drm_sgpu_submit submit = {.queue = queue,
+					 .flags = DRM_SGPU_SUBMIT_SYNCOBJ_IN | DRM_SGPU_SUBMIT_SYNCOBJ_OUT,
+					 .ops = (uintptr_t)&op,
+					 .nr_ops = 1};
+	struct drm_syncobj_wait wait = {.count_handles = 1, .timeout_nsec = INT64_MAX};
+
+	CHECK(!io(gpu, DRM_IOCTL_SYNCOBJ_CREATE, &from) && !io(gpu, DRM_IOCTL_SYNCOBJ_CREATE, &to));
+	CHECK(!io(gpu, DRM_IOCTL_SYNCOBJ_CREATE, &never));
+	submit.fence_in = (int)from.handle;
+	submit.fence_out = (int)to.handle;
+	CHECK(!io(gpu, DRM_IOCTL_SGPU_SUBMIT, &submit));
+	wait.handles = (uintptr_t)&to.handle;
+	CHECK(!io(gpu, DRM_IOCTL_SYNCOBJ_WAIT, &wait));
+	wait.handles = (uintptr_t)&never.handle;
+	wait.flags = DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT;
+	sigaction(SIGALRM, &act, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	CHECK(io(gpu, DRM_IOCTL_SYNCOBJ_WAIT, &wait) == -EINTR);
+	CHECK(!gpu_close_handle(gpu, bo));
+}
+
 static void nothing_is_left(int gpu)
 {
 	struct drm_sgpu_info info;
@@ -252,6 +288,7 @@ int main(void)
 	two_files(gpu, queue);
 	children(gpu, queue);
 	threads(gpu);
+	sync_objects(gpu, queue);
 	hangs(gpu);
 	nothing_is_left(gpu);
 	leave_in_the_midst(gpu, queue);
