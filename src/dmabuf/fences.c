@@ -3,6 +3,8 @@
  * What a program does with a buffer's fences: brackets its accesses by SYNC, which waits for them, and takes them out
  * and puts them in as sync files.
  */
+#include <poll.h>
+
 #include "base/trace.h"
 #include "dmabuf/dmabuf_priv.h"
 #include "fence/dma_fence_unwrap.h"
@@ -14,11 +16,13 @@ static enum dma_resv_usage usage_to_wait_for(uint64_t flags)
 	return dma_resv_usage_rw(flags & DMA_BUF_SYNC_WRITE);
 }
 
-static int cpu_access_begin(struct dma_buf *b, uint64_t flags)
+static long cpu_access_begin(struct dma_buf *b, struct task *t, uint64_t flags)
 {
 	unsigned rw = (unsigned)flags & DMA_BUF_SYNC_RW;
 	int err = b->ops->begin_cpu_access ? b->ops->begin_cpu_access(b, rw) : 0;
 
+	if (!err && t->cannot_wait && !dma_resv_test_signaled(b->resv, usage_to_wait_for(flags)))
+		return FILE_POLL_FIRST(flags & DMA_BUF_SYNC_WRITE ? POLLOUT : POLLIN);
 	if (!err)
 		err = dma_resv_wait_interruptible(b->resv, usage_to_wait_for(flags));
 	if (!err)
@@ -41,7 +45,7 @@ long dma_buf_sync_ioctl(struct dma_buf *b, struct task *t, uaddr_t arg)
 		return -EFAULT;
 	if (sync.flags & ~DMA_BUF_SYNC_VALID_FLAGS_MASK || !(sync.flags & DMA_BUF_SYNC_RW))
 		return refuse(b->trace, -EINVAL, "DMA_BUF_IOCTL_SYNC: flags 0x%llx", (unsigned long long)sync.flags);
-	return sync.flags & DMA_BUF_SYNC_END ? cpu_access_end(b, sync.flags) : cpu_access_begin(b, sync.flags);
+	return sync.flags & DMA_BUF_SYNC_END ? cpu_access_end(b, sync.flags) : cpu_access_begin(b, t, sync.flags);
 }
 
 static int flags_check(struct dma_buf *b, const char *what, uint32_t flags)

@@ -3,6 +3,7 @@
 #include "door/call.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -239,12 +240,39 @@ static int64_t call_on_fd(const struct call *c)
 	}
 }
 
+/* Between the look at thread_interrupted and the sleep a signal may come: it is found after this. */
+#define POLL_SLICE_NS 20000000
+
+/* Until the file polls so, or a signal wants the thread back. Carriers poll alike in all processes. */
+static int wait_ready(int fd, short events)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+
+	while (!thread_interrupted) {
+		struct timespec slice = {.tv_nsec = POLL_SLICE_NS};
+		long n = raw_syscall(SYS_ppoll, &p, 1, &slice, NULL, 0);
+
+		if (n > 0 && (p.revents & events))
+			return 0;
+		if (n > 0) /* closed meanwhile */
+			raw_syscall(SYS_ppoll, NULL, 0, &slice, NULL, 0);
+		if (n != 0)
+			return thread_interrupted ? -ERESTARTSYS : 0;
+	}
+	return -ERESTARTSYS;
+}
+
+/* The owner's service waits for nobody: what would wait is asked again when it need not. */
 static int64_t call_forward(const struct call *c)
 {
 	struct fd_handle *h = fd_handle_get((int)c->a[0]);
 	if (!h)
 		return DOOR_NOT_OURS;
 	int64_t result = forward_call(h, c->nr, c->a);
+	while (c->nr == SYS_ioctl && result <= FILE_POLL_FIRST(0)) {
+		int err = wait_ready((int)c->a[0], (short)(FILE_POLL_FIRST(0) - result));
+		result = err ? err : forward_call(h, c->nr, c->a);
+	}
 	fd_handle_put(h);
 	return result;
 }

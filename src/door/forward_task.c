@@ -289,7 +289,8 @@ struct forward_child *forward_child_create(int socket)
 
 	if (!c)
 		return NULL;
-	c->task = (struct task){.ops = &child_task_ops, .trace = door.task.trace, .next = door.task.next};
+	c->task = (struct task){
+		.ops = &child_task_ops, .trace = door.task.trace, .next = door.task.next, .cannot_wait = true};
 	c->pidfd = -1;
 	c->socket = socket;
 	list_init(&c->claims);

@@ -101,7 +101,15 @@ struct task {
 	const struct task_ops *ops;
 	struct trace *trace; /* may be NULL; immutable */
 	bool next;	     /* --kernel next; immutable */
+	/*
+	 * Others would have to wait, too, if its call waited here: what waits for as long as it takes answers
+	 * FILE_POLL_FIRST(events) instead. The door makes the call anew once the file polls so. Immutable.
+	 */
+	bool cannot_wait;
 };
+
+/* events: POLLIN, POLLOUT. No errno, and no result of an ioctl. */
+#define FILE_POLL_FIRST(events) (-0x10000l - (long)(events))
 
 /*
  * One mmap of device memory. Made by a subsystem's mmap operation, owned by the task once mm_place() has succeeded. The

@@ -365,6 +365,7 @@ static void child_asks(int buf, int timeline, int a, int go)
 	tell(sync_flags(buf, READ), "child: SYNC waits");
 	tell_poll("child: signalled", buf);
 	tell(export_flags(buf, 0), "child: EXPORT flags 0");
+	interrupted(buf);
 	tell(import_flags(buf, READ, 999), "child: IMPORT fd 999");
 	close(buf);
 	tell(timeline_inc(timeline, 1), "child: inc");
@@ -402,6 +403,29 @@ static void children(int buf)
 	fclose(in);
 	waitpid(pid, NULL, 0);
 	close(a), close(timeline), close(go);
+}
+
+/* One child waits for what another one signals. */
+static void children_meet(int buf)
+{
+	int timeline = timeline_open(), a = (int)timeline_fence(timeline, 1), status[2];
+	pid_t waits, signals;
+
+	import_flags(buf, WRITE, a);
+	fflush(stdout);
+	waits = fork();
+	if (waits == 0)
+		_exit(sync_flags(buf, BOTH) == 0 && events_of(buf, POLLIN | POLLOUT, 0) == (POLLIN | POLLOUT) ? 0 : 1);
+	signals = fork();
+	if (signals == 0) {
+		pause_ms(100);
+		_exit(timeline_inc(timeline, 1) == 0 ? 0 : 1);
+	}
+	waitpid(waits, &status[0], 0);
+	waitpid(signals, &status[1], 0);
+	tell(status[0], "the child that waits");
+	tell(status[1], "the child that signals");
+	close(a), close(timeline);
 }
 
 static int card_buffer(void)
@@ -476,6 +500,7 @@ static void ask(const char *exporter, int buf)
 	levels(buf);
 	interrupted(buf);
 	children(buf);
+	children_meet(buf);
 	close(buf);
 	for (int ms = 0; nr_buffers() && ms < 2000; ms++)
 		pause_ms(1);
