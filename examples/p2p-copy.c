@@ -384,7 +384,21 @@ static unsigned nr_small_right(struct story *s, unsigned end)
 	return i;
 }
 
-/* The reset may come too late, when another program has the processor: then the copy is done and goes again. */
+/* Linux does not map a buffer again by itself: what was mapped when the reset came stays dead. */
+static void map_again(struct story *s)
+{
+	int err = ioas_unmap(s->iommufd, s->ioas, s->whole.iova, SLICE);
+
+	errno = -err;
+	if (err)
+		die("IOMMU_IOAS_UNMAP of the old mapping");
+	map_slice(s, &s->whole, 0, SLICE, 0);
+}
+
+/*
+ * The reset may come too late, when another program has the processor: then the copy is done and goes again, from a new
+ * mapping.
+ */
 static struct engine_result reset_in_the_middle(struct story *s, unsigned *at, double *took)
 {
 	struct engine_result r;
@@ -395,7 +409,7 @@ static struct engine_result reset_in_the_middle(struct story *s, unsigned *at, d
 		memset(s->target, 0xa5, TARGET);
 		describe_small(s, 0);
 		engine_start(&s->engine, 0, nr_small, BY_WRITE_BACK, true);
-		while (engine_progress(&s->engine, 0) < RESET_AFTER)
+		while (engine_progress(&s->engine, 0) < RESET_AFTER && !engine_halted(&s->engine))
 			;
 		*at = engine_progress(&s->engine, 0);
 		start = now();
@@ -407,6 +421,7 @@ static struct engine_result reset_in_the_middle(struct story *s, unsigned *at, d
 		r = engine_wait(&s->engine, 0, nr_small, BY_WRITE_BACK);
 		if (!r.ok)
 			return r;
+		map_again(s);
 	}
 	errno = 0;
 	die("the copy was always done before the reset");
@@ -424,7 +439,6 @@ static void check_stopped_at(struct story *s, unsigned stopped)
 	     "it has moved %llu of its %llu bytes, those behind it none", (unsigned long long)moved, SMALL_COPY);
 }
 
-/* Linux does not map a buffer again by itself: what was mapped when the reset came stays dead. */
 static void check_old_mapping(struct story *s)
 {
 	struct engine_result r;
@@ -479,13 +493,8 @@ static void finish_story(struct story *s, unsigned first)
 {
 	struct engine_result r;
 	double start;
-	int err;
 
-	err = ioas_unmap(s->iommufd, s->ioas, s->whole.iova, SLICE);
-	errno = -err;
-	if (err)
-		die("IOMMU_IOAS_UNMAP of the old mapping");
-	map_slice(s, &s->whole, 0, SLICE, 0);
+	map_again(s);
 	printf("unmapped, mapped again at IOVA 0x%llx, and on from descriptor %u\n", (unsigned long long)s->whole.iova,
 	       first);
 	describe_small(s, first);

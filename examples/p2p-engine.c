@@ -155,6 +155,11 @@ static unsigned status(const struct engine *e)
 	return read64(e, REG_CHANSTS) & STATUS_MASK;
 }
 
+bool engine_halted(const struct engine *e)
+{
+	return status(e) == STATUS_HALTED;
+}
+
 static double seconds(void)
 {
 	struct timespec t;
@@ -182,7 +187,7 @@ struct engine_result engine_wait(struct engine *e, unsigned first, unsigned nr, 
 
 	if (how == BY_INTERRUPT)
 		wait_for_interrupt(e);
-	while (engine_progress(e, first) != nr && status(e) != STATUS_HALTED) {
+	while (engine_progress(e, first) != nr && !engine_halted(e)) {
 		if (seconds() > give_up)
 			die("%s: the engine does not get on", e->function->name);
 		sched_yield();

@@ -38,6 +38,8 @@ void engine_describe(struct engine *e, unsigned i, uint64_t to, uint64_t from, u
 void engine_start(struct engine *e, unsigned first, unsigned nr, enum engine_completion how, bool report_each);
 /* How many have been completed since engine_start(first, ...), by what the engine has written back. */
 unsigned engine_progress(const struct engine *e, unsigned first);
+/* By an error: nothing more will be completed. */
+bool engine_halted(const struct engine *e);
 
 struct engine_result {
 	bool ok;
