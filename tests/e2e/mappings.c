@@ -15,6 +15,7 @@
 #include "devices.h"
 
 #define P 4096l
+#define ROOM (64l << 20)
 #define RW (PROT_READ | PROT_WRITE)
 
 static struct device card;
@@ -283,9 +284,9 @@ int main(int argc, char **argv)
 	if (ioctl(card.fd, VFIO_DEVICE_BIND_IOMMUFD, &bind) || ioctl(card.fd, VFIO_DEVICE_GET_REGION_INFO, &bar))
 		die(card.cdev);
 	decoding(true);
-	/* Room around the mapping, so that what is next to it is known. */
-	m = mmap(NULL, 64 * P, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	munmap(m, 64 * P);
+	/* Room around the mapping, so that what is next to it is known; what others map goes to the far end. */
+	m = mmap(NULL, ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	munmap(m, ROOM);
 	m = map_at(m + 16 * P, 16 * P, RW, MAP_SHARED | MAP_FIXED_NOREPLACE, bar.offset);
 	if (m == MAP_FAILED)
 		die("mmap");
