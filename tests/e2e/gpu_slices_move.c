@@ -43,6 +43,8 @@ static void round_trip(int gpu, uint32_t queue, const int *fds, unsigned loser)
 
 	for (unsigned i = 0; i < JOBS; i++)
 		jobs[i] = gpu_submit(gpu, queue, gpu_fill(handle, 0, SLICE / 2, (unsigned char)(i + 1)), -1);
+	/* One is done, however slow the machine is. */
+	CHECK(fence_wait((int)jobs[0], 20000));
 	usleep(1000 * (loser ? 1 : 3));
 	CHECK(!write_text(slices[loser], "0"));
 	CHECK(!write_text(slices[!loser], "0x1000000"));
