@@ -262,7 +262,7 @@ static int wait_ready(int fd, short events)
 	return -ERESTARTSYS;
 }
 
-/* The owner's service waits for nobody: what would wait is asked again when it need not. */
+/* A child has one connection, which is not to be held by a wait: what would wait is asked again when it need not. */
 static int64_t call_forward(const struct call *c)
 {
 	struct fd_handle *h = fd_handle_get((int)c->a[0]);

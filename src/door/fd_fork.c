@@ -4,23 +4,57 @@
 
 #include <sys/socket.h>
 
-/* The table's last number. The kernel's own limit (NR_OPEN) ends before it can be anybody's. */
-#define FD_LENT ((int)(FD_CHUNKS * FD_CHUNK_SIZE - 1))
+/* Lent numbers count from the end: so near to the kernel's own limit (NR_OPEN) no program has an fd. */
+static int lent_number(unsigned index)
+{
+	return (int)(FD_CHUNKS * FD_CHUNK_SIZE - 1 - index);
+}
+
+static int lent_take(struct fd_table *table)
+{
+	for (unsigned word = 0; word < ARRAY_SIZE(table->lent); word++) {
+		uint64_t taken = atomic_load(&table->lent[word]);
+
+		while (~taken) {
+			unsigned bit = (unsigned)__builtin_ctzll(~taken);
+
+			if (atomic_compare_exchange_weak(&table->lent[word], &taken, taken | 1ull << bit))
+				return lent_number(64 * word + bit);
+		}
+	}
+	return -EMFILE;
+}
+
+static void lent_give_back(struct fd_table *table, int fd)
+{
+	unsigned index = (unsigned)lent_number(0) - (unsigned)fd;
+
+	atomic_fetch_and(&table->lent[index / 64], ~(1ull << index % 64));
+}
 
 int fd_lend(struct fd_handle *h)
 {
+	struct fd_table *table = fd_table_get();
+	int fd = table ? lent_take(table) : -ENOMEM, err;
+
+	if (fd < 0)
+		return fd;
 	atomic_fetch_add(&h->refs, 1); /* the caller has one, so it is not 0 */
-	int err = fd_mark(FD_LENT, h);
-	if (err)
-		fd_handle_put(h);
-	return err ? err : FD_LENT;
+	err = fd_mark(fd, h);
+	if (!err)
+		return fd;
+	fd_handle_put(h);
+	lent_give_back(table, fd);
+	return err;
 }
 
 void fd_unlend(int fd)
 {
 	struct fd_handle *h = fd_table_peek(fd);
+
 	fd_mark(fd, NULL);
 	fd_handle_put(h);
+	lent_give_back(fd_table_get(), fd);
 }
 
 /* With a reference. */

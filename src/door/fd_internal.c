@@ -42,7 +42,7 @@ void fd_lift(struct fd_lift *l)
 	l->taken = lifter_take();
 	if (!l->taken || getrlimit(RLIMIT_NOFILE, &l->limit) || l->limit.rlim_cur > FD_LIMIT_MODEST)
 		return;
-	struct rlimit all = {MIN(l->limit.rlim_max, (rlim_t)FD_CHUNKS * FD_CHUNK_SIZE), l->limit.rlim_max};
+	struct rlimit all = {MIN(l->limit.rlim_max, (rlim_t)FD_REAL_END), l->limit.rlim_max};
 	l->lifted = all.rlim_cur > l->limit.rlim_cur && setrlimit(RLIMIT_NOFILE, &all) == 0;
 }
 
@@ -58,7 +58,7 @@ static rlim_t fd_high_number(const struct fd_lift *l)
 {
 	if (l->lifted)
 		return l->limit.rlim_cur;
-	rlim_t end = MIN(l->limit.rlim_cur, (rlim_t)FD_CHUNKS * FD_CHUNK_SIZE);
+	rlim_t end = MIN(l->limit.rlim_cur, (rlim_t)FD_REAL_END);
 	return MAX(end - MIN(end / 4, FD_RESERVED), (rlim_t)3);
 }
 

@@ -29,6 +29,10 @@
 #define FD_CHUNK_SHIFT 10
 #define FD_CHUNK_SIZE (1u << FD_CHUNK_SHIFT)
 #define FD_CHUNKS 1024u
+/* Of the last chunk the numbers are lent (fd_lend()), from the end on. */
+#define FD_MAX_LENT FD_CHUNK_SIZE
+/* Where real fds end. */
+#define FD_REAL_END ((FD_CHUNKS - 1) * FD_CHUNK_SIZE)
 
 struct fd_handle {
 	atomic_int refs; /* 0: free, in the pool */
@@ -51,10 +55,11 @@ struct fd_chunk {
 
 struct fd_table {
 	_Atomic(struct fd_chunk *) chunks[FD_CHUNKS];
-	pid_t owner;	   /* the process that made the table */
-	struct mutex lock; /* LOCK_RANK_FD_TABLE; guards what follows */
-	struct list live;  /* handles with references */
-	struct list pool;  /* handles without: at least nr_promised of them */
+	_Atomic uint64_t lent[FD_MAX_LENT / 64]; /* a bit a number */
+	pid_t owner;				 /* the process that made the table */
+	struct mutex lock;			 /* LOCK_RANK_FD_TABLE; guards what follows */
+	struct list live;			 /* handles with references */
+	struct list pool;			 /* handles without: at least nr_promised of them */
 	size_t nr_pool, nr_promised;
 	atomic_uint nr_in_flight; /* messages; written under the lock */
 };
@@ -143,7 +148,7 @@ static inline bool fd_any_in_flight(void)
 void fd_set_name(int fd, struct ns_node *node);
 /* For forwarded calls (forward.h). A reference to the live handle of a carrier, or NULL. */
 struct fd_handle *fd_find(struct carrier_identity id);
-/* A number that leads to h and is no real fd's, for one call; or -errno. One at a time. */
+/* A number that leads to h and is no real fd's, for one call; or -errno (-EMFILE: all are lent). */
 int fd_lend(struct fd_handle *h);
 void fd_unlend(int fd);
 /* Each live handle, under no lock; ends at the first answer that is not 0 and returns it. */

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The owner: one service thread that listens, and answers one message at a time. What it executes for a child takes as
- * long as it takes the owner itself; other children wait meanwhile.
+ * The owner: a thread that listens, and one for each child, which answers one message at a time. What it executes for
+ * a child takes as long as it takes the owner itself, and keeps nobody else waiting.
  */
 #include "door/forward_owner.h"
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,7 +28,7 @@ struct claim {
 };
 
 struct forward_service {
-	int listener, epoll_fd;
+	int listener;
 	struct forward_child *newest;
 };
 
@@ -196,20 +196,27 @@ static int serve(struct forward_child *c)
 	return forward_send(c->socket, &m, -1);
 }
 
-static void child_end(const struct forward_service *s, struct forward_child *c)
+static void child_end(struct forward_child *c)
 {
 	struct claim *claim, *next;
 
 	c->gone = true;
-	/* By hand: a child forked meanwhile may have a copy of the socket, with which epoll would go on to report it.
-	 */
-	raw_syscall(SYS_epoll_ctl, s->epoll_fd, EPOLL_CTL_DEL, c->socket, NULL);
 	fd_drop(c->socket);
 	if (c->pidfd >= 0)
 		fd_drop(c->pidfd);
 	mm_peer_end(&c->peer);
 	list_for_each_safe (claim, next, &c->claims, node)
 		claim_drop(claim);
+}
+
+static void *child_main(void *arg)
+{
+	struct forward_child *c = arg;
+
+	while (!serve(c))
+		;
+	child_end(c);
+	return NULL;
 }
 
 /* Only processes of our own user: the name of the socket is for everyone to see. */
@@ -221,24 +228,30 @@ static bool is_welcome(int socket)
 	return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == geteuid();
 }
 
-static void welcome(struct forward_service *s)
+static void welcome(struct forward_service *s, int socket)
 {
-	int socket = (int)raw_syscall(SYS_accept4, s->listener, NULL, NULL, SOCK_CLOEXEC);
 	struct forward_child *c;
-	struct epoll_event ev = {.events = EPOLLIN};
+	pthread_t thread;
 
-	if (socket < 0)
-		return;
 	socket = fd_keep(socket);
 	c = is_welcome(socket) ? forward_child_create(socket) : NULL;
-	ev.data.ptr = c;
-	if (!c || raw_syscall(SYS_epoll_ctl, s->epoll_fd, EPOLL_CTL_ADD, socket, &ev) < 0) {
+	if (!c || thread_create(&thread, child_main, c)) {
 		fd_drop(socket);
 		free(c);
 		return;
 	}
+	pthread_detach(thread);
 	c->previous = s->newest;
 	s->newest = c;
+}
+
+/* A thread that sleeps in accept() has a number for the new fd already, which would be missing from the program's. */
+static int next_child(const struct forward_service *s)
+{
+	struct pollfd pfd = {.fd = s->listener, .events = POLLIN};
+	long n = raw_syscall(SYS_ppoll, &pfd, 1, NULL, NULL, 0);
+
+	return (int)(n < 0 ? n : raw_syscall(SYS_accept4, s->listener, NULL, NULL, SOCK_CLOEXEC));
 }
 
 static void *service_main(void *arg)
@@ -246,23 +259,19 @@ static void *service_main(void *arg)
 	struct forward_service *s = arg;
 
 	for (;;) {
-		struct epoll_event ev;
-		long n = raw_syscall(SYS_epoll_pwait, s->epoll_fd, &ev, 1, -1L, NULL, 0);
+		int socket = next_child(s);
 
-		if (n < 0 && n != -EINTR)
+		if (socket >= 0)
+			welcome(s, socket);
+		else if (socket == -EMFILE || socket == -ENFILE)
+			raw_syscall(SYS_nanosleep, &(struct timespec){.tv_nsec = 10000000}, NULL);
+		else if (socket != -EINTR && socket != -ECONNABORTED)
 			return NULL;
-		if (n != 1)
-			continue;
-		if (!ev.data.ptr)
-			welcome(s);
-		else if (serve(ev.data.ptr))
-			child_end(s, ev.data.ptr);
 	}
 }
 
 static int forward_listen(struct forward_address *address)
 {
-	struct epoll_event ev = {.events = EPOLLIN};
 	struct forward_service *s = malloc(sizeof(*s));
 	pthread_t thread;
 	int rc = -ENOMEM;
@@ -272,19 +281,11 @@ static int forward_listen(struct forward_address *address)
 	s->listener = rc = forward_socket_listen(address);
 	if (rc < 0)
 		goto free_service;
-	s->epoll_fd = rc = (int)raw_syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
-	if (rc < 0)
-		goto close_listener;
-	s->epoll_fd = fd_keep(s->epoll_fd);
-	rc = (int)raw_syscall(SYS_epoll_ctl, s->epoll_fd, EPOLL_CTL_ADD, s->listener, &ev);
-	if (!rc)
-		rc = thread_create(&thread, service_main, s);
+	rc = thread_create(&thread, service_main, s);
 	if (!rc) {
 		pthread_detach(thread);
 		return 0;
 	}
-	fd_drop(s->epoll_fd);
-close_listener:
 	fd_drop(s->listener);
 free_service:
 	free(s);

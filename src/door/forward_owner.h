@@ -10,7 +10,7 @@
 
 /*
  * A child and its connection. As a task it lives as long as the owner, for a file may remember who pinned memory into
- * it. All but `gone` is used by the owner's service thread alone.
+ * it. All but `gone` is used by the thread alone that serves it.
  */
 struct forward_child {
 	struct task task;

@@ -8,6 +8,7 @@
 #include <linux/vfio.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "devices.h"
@@ -255,6 +256,48 @@ static void waits_again(const char *name, long (*fn)(void), bool is_close)
 	close(timeline), close(fence), close(buf);
 }
 
+static pid_t child(long (*fn)(void))
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(fn() != 0);
+	return pid;
+}
+
+static int pending = -1; /* the timeline of the fence that is waited for */
+
+static long signal_it(void)
+{
+	pause_ms(200);
+	return timeline_inc(pending, 1);
+}
+
+static long exit_status(pid_t pid)
+{
+	int status = -1;
+
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
+}
+
+/* One child waits in a reset for what another does. */
+static void siblings(void)
+{
+	int fence, buf = export_page(&function, 0, 0);
+	pid_t waits, signals;
+
+	part = "siblings";
+	pending = timeline_open();
+	fence = (int)timeline_fence(pending, 1);
+	tell(import(buf, DMA_BUF_SYNC_WRITE, fence), "IMPORT");
+	waits = child(reset);
+	signals = child(signal_it);
+	tell(exit_status(signals), "the signal");
+	tell(exit_status(waits), "the reset");
+	close(pending), close(fence), close(buf);
+}
+
 /* The device goes, the buffer stays, and gets a fence: nobody waits any more. */
 static void after_the_end(void)
 {
@@ -290,6 +333,7 @@ int main(int argc, char **argv)
 	waits_again("decoding on", decode_on, false);
 	waits_again("reset while off", reset, false);
 	waits_again("close while off", close_device, true);
+	siblings();
 	after_the_end();
 	return answers_end();
 }
