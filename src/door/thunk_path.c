@@ -314,8 +314,6 @@ DOOR_EXPORT int fchownat(int dirfd, const char *path, uid_t uid, gid_t gid, int 
 
 DOOR_EXPORT int utimensat(int dirfd, const char *path, const struct timespec times[2], int at)
 {
-	if (!path)
-		THUNK_FD(int, dirfd, real.utimensat(dirfd, path, times, at), SYS_utimensat, dirfd, path, times, at);
 	THUNK_PATH(int, dirfd, path, real.utimensat(dirfd, path, times, at), SYS_utimensat, dirfd, path, times, at);
 }
 
