@@ -237,7 +237,8 @@ int vfio_buffer_publish(struct vfio_buffer *vb)
 	int err = 0;
 
 	mutex_lock(&gate->lock);
-	if (gate->reasons & (GATE_CLOSED | GATE_GONE | GATE_ABSENT)) {
+	/* A virtual function that is away while its physical one is reset comes back: the buffer waits for that. */
+	if (gate->reasons & (GATE_CLOSED | GATE_GONE)) {
 		err = -ENODEV;
 	} else {
 		if (!pci_gate_is_open(gate))
