@@ -34,7 +34,7 @@ struct event_service {
 	pthread_mutex_t lock;
 	pthread_cond_t idle; /* `running` has changed */
 	int epoll_fd;	     /* -1 until the thread runs; what follows is guarded by the lock */
-	pthread_t thread;
+	struct service_thread thread;
 	uint64_t last_watch;
 	uint64_t running; /* the watch whose callback runs */
 	struct list watched;
@@ -174,7 +174,7 @@ static void event_watch_end_locked(struct event *e)
 	list_del(&e->node);
 	e->watch = 0;
 	/* A callback that ends its own watch does not wait for itself. */
-	while (service.running == watch && !pthread_equal(pthread_self(), service.thread))
+	while (service.running == watch && !pthread_equal(pthread_self(), service.thread.id))
 		pthread_cond_wait(&service.idle, &service.lock);
 }
 

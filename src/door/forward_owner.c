@@ -28,6 +28,7 @@ struct claim {
 };
 
 struct forward_service {
+	struct service_thread thread;
 	int listener;
 	struct forward_child *newest;
 };
@@ -207,6 +208,7 @@ static void child_end(struct forward_child *c)
 	mm_peer_end(&c->peer);
 	list_for_each_safe (claim, next, &c->claims, node)
 		claim_drop(claim);
+	atomic_store(&c->ended, true);
 }
 
 static void *child_main(void *arg)
@@ -228,19 +230,29 @@ static bool is_welcome(int socket)
 	return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == geteuid();
 }
 
+/* The threads of children that are gone have nobody else who joins them. */
+static void join_ended(struct forward_service *s)
+{
+	for (struct forward_child *c = s->newest; c; c = c->previous) {
+		if (!c->joined && atomic_load(&c->ended)) {
+			thread_join(&c->thread);
+			c->joined = true;
+		}
+	}
+}
+
 static void welcome(struct forward_service *s, int socket)
 {
 	struct forward_child *c;
-	pthread_t thread;
 
+	join_ended(s);
 	socket = fd_keep(socket);
 	c = is_welcome(socket) ? forward_child_create(socket) : NULL;
-	if (!c || thread_create(&thread, child_main, c)) {
+	if (!c || thread_create(&c->thread, child_main, c)) {
 		fd_drop(socket);
 		free(c);
 		return;
 	}
-	pthread_detach(thread);
 	c->previous = s->newest;
 	s->newest = c;
 }
@@ -272,8 +284,7 @@ static void *service_main(void *arg)
 
 static int forward_listen(struct forward_address *address)
 {
-	struct forward_service *s = malloc(sizeof(*s));
-	pthread_t thread;
+	struct forward_service *s = calloc(1, sizeof(*s));
 	int rc = -ENOMEM;
 
 	if (!s)
@@ -281,11 +292,9 @@ static int forward_listen(struct forward_address *address)
 	s->listener = rc = forward_socket_listen(address);
 	if (rc < 0)
 		goto free_service;
-	rc = thread_create(&thread, service_main, s);
-	if (!rc) {
-		pthread_detach(thread);
+	rc = thread_create(&s->thread, service_main, s);
+	if (!rc)
 		return 0;
-	}
 	fd_drop(s->listener);
 free_service:
 	free(s);

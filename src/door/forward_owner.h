@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "door/fd_table.h"
 #include "door/mm_share.h"
+#include "door/thread.h"
 #include "file/task.h"
 
 /*
@@ -21,6 +22,9 @@ struct forward_child {
 	int socket;
 	int reserved; /* the carrier of an fd that is reserved, not published */
 	struct list claims;
+	struct service_thread thread;
+	atomic_bool ended;		/* the thread does nothing any more */
+	bool joined;			/* the listener's */
 	struct forward_child *previous; /* the one that connected before it: kept reachable, never freed */
 };
 
