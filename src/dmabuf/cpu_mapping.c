@@ -95,7 +95,7 @@ static ssize_t extents_build(const struct dma_buf_phys_list *list, struct phys_s
 			struct phys_region *r = phys_find(space, pa);
 			uint64_t step;
 
-			if (!r || r->fd < 0)
+			if (!r || (r->fd < 0 && !r->ops))
 				return -EINVAL;
 			step = MIN(len, range->len - offset);
 			step = MIN(step, r->base + r->len - pa);

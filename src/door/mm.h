@@ -103,7 +103,7 @@ struct mm_placed *mm_placed_create(struct cpu_mapping *m);
 /* As mmap(2): the address or -errno. Registers among it need trap_prepare() first. */
 int64_t mm_place_locked(struct mm *mm, struct mm_placed *placed, uaddr_t hint, uint64_t len, int prot, int flags,
 			struct list *gone);
-bool mm_has_registers(const struct cpu_mapping *m);
+bool mm_may_trap(const struct cpu_mapping *m);
 /* The piece of the mapping that holds offset, and where in it. */
 const struct cpu_extent *mm_extent_at(const struct cpu_mapping *m, uint64_t offset, uint64_t *in_extent);
 /* Do stores to this page go to memory? In a child, which does not hear of changes, they never do. */

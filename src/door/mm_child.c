@@ -286,7 +286,7 @@ int64_t mm_child_place(struct mm *mm, const struct mm_child_mapping *what, const
 
 	if (!placed)
 		goto free_mapping;
-	at = mm_has_registers(&cm->m) && !trap_prepare() ? -ENODEV : 0;
+	at = mm_may_trap(&cm->m) && !trap_prepare() ? -ENODEV : 0;
 	if (at)
 		goto free_placed;
 	placed->slot = what->slot;

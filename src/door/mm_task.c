@@ -82,10 +82,10 @@ unmap:
 	return err;
 }
 
-bool mm_has_registers(const struct cpu_mapping *m)
+bool mm_may_trap(const struct cpu_mapping *m)
 {
 	for (size_t i = 0; i < m->nr_extents; i++)
-		if (m->extents[i].region->kind == PHYS_REGISTERS)
+		if (m->extents[i].region->kind == PHYS_REGISTERS || m->extents[i].region->fd < 0)
 			return true;
 	return false;
 }
@@ -100,7 +100,7 @@ int64_t task_mm_place(struct task *t, struct cpu_mapping *m, uaddr_t hint, uint6
 	if (!placed)
 		return -ENOMEM;
 	signals_install();
-	if (mm_has_registers(m) && !trap_prepare()) {
+	if (mm_may_trap(m) && !trap_prepare()) {
 		free(placed);
 		return refuse(t->trace, -ENODEV,
 			      "mmap of registers: the library that decodes stores (Zydis) is not installed");

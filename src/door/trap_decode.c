@@ -179,6 +179,29 @@ static enum trap_kind string_kind(const ZydisDecodedInstruction *i)
 	}
 }
 
+/* What compares takes memory on either side and writes none. */
+static bool find_comparison(ZydisMnemonic m, uint8_t *alu)
+{
+	*alu = m == ZYDIS_MNEMONIC_TEST ? TRAP_ALU_AND : TRAP_ALU_SUB;
+	return m == ZYDIS_MNEMONIC_TEST || m == ZYDIS_MNEMONIC_CMP;
+}
+
+/* Loads of a whole vector register. */
+static bool is_vector_load(ZydisMnemonic m)
+{
+	static const ZydisMnemonic moves[] = {
+		ZYDIS_MNEMONIC_MOVAPS,	ZYDIS_MNEMONIC_MOVAPD,	ZYDIS_MNEMONIC_MOVUPS,	ZYDIS_MNEMONIC_MOVUPD,
+		ZYDIS_MNEMONIC_MOVDQA,	ZYDIS_MNEMONIC_MOVDQU,	ZYDIS_MNEMONIC_LDDQU,	ZYDIS_MNEMONIC_VMOVAPS,
+		ZYDIS_MNEMONIC_VMOVAPD, ZYDIS_MNEMONIC_VMOVUPS, ZYDIS_MNEMONIC_VMOVUPD, ZYDIS_MNEMONIC_VMOVDQA,
+		ZYDIS_MNEMONIC_VMOVDQU, ZYDIS_MNEMONIC_VLDDQU,
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(moves); i++)
+		if (moves[i] == m)
+			return true;
+	return false;
+}
+
 static enum trap_kind store_kind(struct trap_insn *insn, const ZydisDecodedInstruction *i, const ZydisDecodedOperand *o)
 {
 	insn->operand = i->operand_count > 1 ? operand_of(&o[1]) : (struct trap_operand){0};
@@ -186,6 +209,8 @@ static enum trap_kind store_kind(struct trap_insn *insn, const ZydisDecodedInstr
 		insn->swap = i->mnemonic == ZYDIS_MNEMONIC_MOVBE;
 		return insn->operand.kind == TRAP_OPERAND_NONE ? TRAP_UNKNOWN : TRAP_STORE;
 	}
+	if (find_comparison(i->mnemonic, &insn->alu))
+		return insn->operand.kind == TRAP_OPERAND_NONE ? TRAP_UNKNOWN : TRAP_COMPARE;
 	if (find_modification(i->mnemonic, &insn->alu))
 		return insn->width <= 8 ? TRAP_MODIFY : TRAP_UNKNOWN;
 	if (is_vector_store(i->mnemonic) && i->avx.mask.mode <= ZYDIS_MASK_MODE_DISABLED) {
@@ -200,8 +225,19 @@ static enum trap_kind load_kind(struct trap_insn *insn, const ZydisDecodedInstru
 	insn->operand = operand_of(&o[0]);
 	insn->swap = i->mnemonic == ZYDIS_MNEMONIC_MOVBE;
 	insn->sign_extend = i->mnemonic == ZYDIS_MNEMONIC_MOVSX || i->mnemonic == ZYDIS_MNEMONIC_MOVSXD;
+	if (is_vector_load(i->mnemonic)) {
+		insn->keeps_upper = i->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY;
+		return insn->operand.kind == TRAP_OPERAND_VECTOR && insn->operand.index < 16 && insn->width <= 32
+			       ? TRAP_LOAD
+			       : TRAP_UNKNOWN;
+	}
 	if (insn->operand.kind != TRAP_OPERAND_GPR)
 		return TRAP_UNKNOWN;
+	insn->reversed = true;
+	if (find_comparison(i->mnemonic, &insn->alu))
+		return TRAP_COMPARE;
+	if (find_modification(i->mnemonic, &insn->alu))
+		return insn->alu <= TRAP_ALU_XOR ? TRAP_COMBINE : TRAP_UNKNOWN;
 	if (is_move(i->mnemonic) || i->mnemonic == ZYDIS_MNEMONIC_MOVZX || insn->sign_extend)
 		return TRAP_LOAD;
 	return TRAP_UNKNOWN;

@@ -7,10 +7,12 @@
 
 enum trap_kind {
 	TRAP_UNKNOWN,
-	TRAP_LOAD,   /* register = memory, extended */
-	TRAP_STORE,  /* memory = operand */
-	TRAP_MODIFY, /* memory = f(memory, operand), with flags; XCHG, XADD and CMPXCHG also write registers */
-	TRAP_MOVS,   /* string instructions, with or without rep */
+	TRAP_LOAD,    /* register = memory, extended */
+	TRAP_COMBINE, /* register = f(register, memory), with flags */
+	TRAP_COMPARE, /* flags alone, of memory and an operand; `reversed`: of the operand and memory */
+	TRAP_STORE,   /* memory = operand */
+	TRAP_MODIFY,  /* memory = f(memory, operand), with flags; XCHG, XADD and CMPXCHG also write registers */
+	TRAP_MOVS,    /* string instructions, with or without rep */
 	TRAP_STOS,
 };
 
@@ -53,7 +55,8 @@ struct trap_insn {
 	uint8_t len;
 	uint8_t kind, alu;
 	uint8_t width; /* bytes of memory */
-	bool sign_extend, swap, rep;
+	bool sign_extend, swap, rep, reversed;
+	bool keeps_upper; /* a vector register's part above what is loaded: old instructions leave it */
 	struct trap_operand operand;
 	/* The address: base + index * scale + displacement. When `segment`, only the fault knows it. */
 	uint8_t base, index, scale;

@@ -141,6 +141,31 @@ static void vector_read(const ucontext_t *uc, unsigned index, uint8_t bytes[64])
 	vector_part(uc, XSAVE_ZMM_HIGH, xsave_offsets.zmm_high + index * 32, bytes + 32, 32);
 }
 
+/* The upper half of a ymm register. What was in its initial state is saved for none: then all of them are made zero. */
+static void ymm_high_write(ucontext_t *uc, unsigned index, const uint8_t bytes[16])
+{
+	char *area = (char *)uc->uc_mcontext.fpregs;
+	uint64_t saved;
+
+	memcpy(&saved, area + 512, sizeof(saved));
+	if (!xsave_offsets.ymm_high)
+		return;
+	if (!(saved >> XSAVE_YMM & 1)) {
+		memset(area + xsave_offsets.ymm_high, 0, 16 * 16);
+		saved |= 1ull << XSAVE_YMM;
+		memcpy(area + 512, &saved, sizeof(saved));
+	}
+	memcpy(area + xsave_offsets.ymm_high + index * 16, bytes, 16);
+}
+
+/* The kernel always saves the xmm registers. */
+static void vector_write(ucontext_t *uc, const struct trap_insn *insn, const uint8_t bytes[32])
+{
+	memcpy(&uc->uc_mcontext.fpregs->_xmm[insn->operand.index], bytes, 16);
+	if (!insn->keeps_upper)
+		ymm_high_write(uc, insn->operand.index, bytes + 16);
+}
+
 static uint64_t swapped(uint64_t value, unsigned width)
 {
 	return __builtin_bswap64(value) >> (64 - 8 * width);
@@ -159,6 +184,33 @@ static enum trap_result do_store(ucontext_t *uc, const struct trap_insn *insn, u
 	if (insn->swap)
 		value = swapped(value, insn->width);
 	return trap_store(at, &value, insn->width);
+}
+
+static enum trap_result do_vector_load(ucontext_t *uc, const struct trap_insn *insn, uaddr_t at)
+{
+	uint8_t bytes[32] = {0};
+	enum trap_result result = trap_load(at, bytes, insn->width);
+
+	if (result == TRAP_DONE)
+		vector_write(uc, insn, bytes);
+	return result;
+}
+
+/* Register = f(register, memory), and what only sets flags. */
+static enum trap_result do_combine(ucontext_t *uc, const struct trap_insn *insn, uaddr_t at)
+{
+	uint64_t *flags = (uint64_t *)&uc->uc_mcontext.gregs[REG_EFL];
+	bool immediate = insn->operand.kind == TRAP_OPERAND_IMMEDIATE;
+	uint64_t memory = 0, other = immediate ? insn->operand.immediate : gpr_read(uc, &insn->operand), value;
+	enum trap_result result = trap_load(at, &memory, insn->width);
+
+	if (result != TRAP_DONE)
+		return result;
+	value = trap_alu(insn->alu, insn->width, insn->reversed ? other : memory, insn->reversed ? memory : other,
+			 flags);
+	if (insn->kind == TRAP_COMBINE)
+		gpr_write(uc, &insn->operand, value);
+	return TRAP_DONE;
 }
 
 static enum trap_result do_load(ucontext_t *uc, const struct trap_insn *insn, uaddr_t at)
@@ -237,6 +289,26 @@ static enum trap_result do_modify(ucontext_t *uc, const struct trap_insn *insn, 
 	return TRAP_DONE;
 }
 
+/* Either side may be memory that does not trap. What cannot be accessed at all is for the instruction itself to find.
+ */
+static enum trap_result string_read(uaddr_t at, uint64_t *value, unsigned width)
+{
+	enum trap_result result = trap_load(at, value, width);
+
+	if (result != TRAP_DONE && uaccess_copy(value, (const void *)at, width) == 0)
+		return TRAP_DONE;
+	return result;
+}
+
+static enum trap_result string_write(uaddr_t at, const uint64_t *value, unsigned width)
+{
+	enum trap_result result = trap_store(at, value, width);
+
+	if (result == TRAP_FOREIGN && uaccess_copy((void *)at, value, width) == 0)
+		return TRAP_DONE;
+	return result;
+}
+
 /* One element after the other; what is left when something else is in the way, the instruction itself goes on with. */
 static enum trap_result do_string(ucontext_t *uc, const struct trap_insn *insn)
 {
@@ -250,9 +322,10 @@ static enum trap_result do_string(ucontext_t *uc, const struct trap_insn *insn)
 	while (!insn->rep || *rcx) {
 		uint64_t value = (uint64_t)*greg(uc, 0);
 
-		if (insn->kind == TRAP_MOVS && uaccess_copy(&value, (const void *)*rsi, insn->width))
-			return TRAP_AGAIN;
-		result = trap_store(*rdi, &value, insn->width);
+		if (insn->kind == TRAP_MOVS)
+			result = string_read(*rsi, &value, insn->width);
+		if (result == TRAP_DONE)
+			result = string_write(*rdi, &value, insn->width);
 		if (result != TRAP_DONE)
 			return progress ? TRAP_AGAIN : result;
 		progress = true;
@@ -274,7 +347,10 @@ static enum trap_result execute(ucontext_t *uc, const struct trap_insn *insn, ua
 	case TRAP_STORE:
 		return do_store(uc, insn, at);
 	case TRAP_LOAD:
-		return do_load(uc, insn, at);
+		return insn->operand.kind == TRAP_OPERAND_VECTOR ? do_vector_load(uc, insn, at) : do_load(uc, insn, at);
+	case TRAP_COMBINE:
+	case TRAP_COMPARE:
+		return do_combine(uc, insn, at);
 	case TRAP_MODIFY:
 		return do_modify(uc, insn, at);
 	default:

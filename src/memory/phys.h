@@ -53,10 +53,13 @@ struct phys_region {
 	/* Host memory. PAGES: may be replaced while mapped, see pinned.h. Else a mapping of the file below.
 	 */
 	_Atomic(char *) host;
-	/* SYSTEM, DEVICE, REGISTERS: what a program's mapping is made of. -1 when it cannot be mapped. */
+	/*
+	 * SYSTEM, DEVICE, REGISTERS: what a program's mapping is made of. -1: nothing can be mapped; with ops the
+	 * program's accesses are carried out one by one.
+	 */
 	int fd;
 	uint64_t fd_offset;
-	/* REGISTERS */
+	/* REGISTERS; SYSTEM that cannot be mapped */
 	const struct phys_register_ops *ops;
 	/* REGISTERS: each page polled (stores go to memory, the model looks) or trapped (stores are register actions).
 	 * One bit a page, written under the function lock, read by the trap without one: a stale value only costs a

@@ -2,10 +2,13 @@
 #include "memory/system_memory.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "memory/copy.h"
 #include "memory/memory_fd.h"
 
 /* The file only ever grows in length; what is given back is punched out of it, and costs nothing any more. */
@@ -64,6 +67,39 @@ static void system_file_punch(struct system_file *f, uint64_t offset, uint64_t l
 	fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len);
 }
 
+/* A huge page that loses its memory meanwhile (the program has punched it out, none is free) reads as zeros. */
+static uint64_t part_read(struct phys_region *r, uint64_t offset, unsigned len)
+{
+	const char *at = atomic_load_explicit(&r->host, memory_order_relaxed) + offset;
+	uint64_t value = 0;
+
+	if (len >= 4)
+		copy_load_guarded(at, len, &value);
+	else
+		copy_guarded(&value, at, len);
+	return value;
+}
+
+static void part_write(struct phys_region *r, uint64_t offset, uint64_t value, unsigned len)
+{
+	char *at = atomic_load_explicit(&r->host, memory_order_relaxed) + offset;
+
+	if (len >= 4)
+		copy_store_guarded(at, len, value);
+	else
+		copy_guarded(at, &value, len);
+}
+
+static const struct phys_register_ops part_ops = {.read = part_read, .write = part_write};
+
+/* The kernel maps huge pages as a whole, and only where they are aligned: a part of one is reached access by access. */
+static bool has_huge_pages(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC;
+}
+
 /* Maps the part of the file and places it in the space. What the file holds is the caller's, also when this fails. */
 static int memory_create(struct phys_space *s, int fd, uint64_t offset, uint64_t len, struct system_memory **out)
 {
@@ -109,9 +145,14 @@ int system_memory_create_file(struct phys_space *s, int fd, uint64_t offset, uin
 {
 	int err = memory_create(s, fd, offset, len, out);
 
-	if (!err)
-		(*out)->borrowed = true;
-	return err;
+	if (err)
+		return err;
+	(*out)->borrowed = true;
+	if (has_huge_pages(fd)) {
+		(*out)->region.fd = -1;
+		(*out)->region.ops = &part_ops;
+	}
+	return 0;
 }
 
 void system_memory_destroy(struct system_memory *m)

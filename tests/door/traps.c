@@ -296,6 +296,64 @@ static void test_loads(void **state)
 	rig.registers.fd = fd;
 }
 
+static void test_loads_into_arithmetic(void **state)
+{
+	int fd = rig.registers.fd;
+	uint64_t reg = 1;
+	bool below, zero;
+
+	rig.registers.fd = -1;
+	place();
+	fill(8, 0x80f1f2f3f4f5f6f7);
+	asm volatile("addq 8(%1), %0" : "+r"(reg) : "r"(m) : "cc");
+	assert_int_equal(reg, 0x80f1f2f3f4f5f6f8);
+	asm volatile("subl 8(%1), %k0" : "+r"(reg) : "r"(m) : "cc");
+	assert_int_equal(reg, 1);
+	asm volatile("cmpl 8(%2), %k3" : "=@ccb"(below), "=@ccz"(zero) : "r"(m), "r"(5) : "cc");
+	assert_true(below && !zero);
+	asm volatile("cmpl %k3, 8(%2)" : "=@ccb"(below), "=@ccz"(zero) : "r"(m), "r"(5) : "cc");
+	assert_true(!below && !zero);
+	asm volatile("cmpb $-9, 8(%2)" : "=@ccb"(below), "=@ccz"(zero) : "r"(m), "r"(5) : "cc");
+	assert_true(!below && zero);
+	asm volatile("testb $8, 8(%1)" : "=@ccz"(zero) : "r"(m) : "cc");
+	assert_true(zero);
+	for (unsigned i = 0; i < rig.nr_log; i++)
+		assert_false(rig.log[i].write);
+	rig.registers.fd = fd;
+}
+
+static void test_vector_loads(void **state)
+{
+	uint64_t upper[4] = {1, 2, 3, 4}, out[4] = {0};
+	int fd = rig.registers.fd;
+
+	rig.registers.fd = -1;
+	place();
+	for (unsigned i = 0; i < 4; i++)
+		fill(8 * i, 0x1111111111111111 * (i + 1));
+	asm volatile("movdqu (%1), %%xmm7\n movdqu %%xmm7, %0" : "=m"(out) : "r"(m) : "xmm7", "memory");
+	assert_memory_equal(out, atomic_load(&rig.registers.host), 16);
+	if (__builtin_cpu_supports("avx")) {
+		asm volatile("vmovdqu (%1), %%ymm7\n vmovdqu %%ymm7, %0\n vzeroupper"
+			     : "=m"(out)
+			     : "r"(m)
+			     : "xmm7", "memory");
+		assert_memory_equal(out, atomic_load(&rig.registers.host), 32);
+		asm volatile("vmovdqu %1, %%ymm7\n movups (%2), %%xmm7\n vmovdqu %%ymm7, %0\n vzeroupper"
+			     : "=m"(out)
+			     : "m"(upper), "r"(m)
+			     : "xmm7", "memory");
+		assert_memory_equal(out, atomic_load(&rig.registers.host), 16);
+		assert_int_equal(out[3], 4);
+		asm volatile("vmovdqu %1, %%ymm7\n vmovups (%2), %%xmm7\n vmovdqu %%ymm7, %0\n vzeroupper"
+			     : "=m"(out)
+			     : "m"(upper), "r"(m)
+			     : "xmm7", "memory");
+		assert_int_equal(out[2] | out[3], 0);
+	}
+	rig.registers.fd = fd;
+}
+
 RACES_ON_PURPOSE static void *store_main(void *arg)
 {
 	for (unsigned i = 0; i < 2000; i++)
@@ -403,6 +461,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_polled_pages_do_not_trap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_copy_to_registers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_loads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_loads_into_arithmetic, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vector_loads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stores_on_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_store_after_zap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_munmap_under_stores, setup, teardown),
