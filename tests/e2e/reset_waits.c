@@ -333,7 +333,7 @@ int main(int argc, char **argv)
 	waits_again("decoding on", decode_on, false);
 	waits_again("reset while off", reset, false);
 	waits_again("close while off", close_device, true);
-	siblings();
 	after_the_end();
+	siblings();
 	return answers_end();
 }
