@@ -102,8 +102,9 @@ struct task {
 	struct trace *trace; /* may be NULL; immutable */
 	bool next;	     /* --kernel next; immutable */
 	/*
-	 * Others would have to wait, too, if its call waited here: what waits for as long as it takes answers
-	 * FILE_POLL_FIRST(events) instead. The door makes the call anew once the file polls so. Immutable.
+	 * No signal of its own ends its wait, and its other threads' calls would wait, too: what waits for as long as
+	 * it takes answers FILE_POLL_FIRST(events) instead. The door makes the call anew once the file polls so.
+	 * Immutable.
 	 */
 	bool cannot_wait;
 };

@@ -20,25 +20,13 @@
 
 #include "devices.h"
 #include "iommu_calls.h"
+#include "parts.h"
 #include "sw_sync.h"
 
 #define PAGE 4096ul
 enum { READ = DMA_BUF_SYNC_READ, WRITE = DMA_BUF_SYNC_WRITE, BOTH = DMA_BUF_SYNC_RW, END = DMA_BUF_SYNC_END };
 
 static char *low; /* a page, and nothing behind it */
-static const char *part;
-
-__attribute__((format(printf, 2, 3))) static void tell(long ret, const char *fmt, ...)
-{
-	char text[200];
-	va_list args;
-	int n = snprintf(text, sizeof(text), "%s: ", part);
-
-	va_start(args, fmt);
-	vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, args);
-	va_end(args);
-	answer(text, ret);
-}
 
 static long export_flags(int buf, uint32_t flags)
 {

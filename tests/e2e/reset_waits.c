@@ -13,25 +13,13 @@
 
 #include "devices.h"
 #include "iommu_calls.h"
+#include "parts.h"
 #include "sw_sync.h"
 
 #define PAGE 4096ul
 #define CONFIG (7ull << 40)
 
 static struct device function, card;
-static const char *part;
-
-__attribute__((format(printf, 2, 3))) static void tell(long ret, const char *fmt, ...)
-{
-	char text[200];
-	va_list args;
-	int n = snprintf(text, sizeof(text), "%s: ", part);
-
-	va_start(args, fmt);
-	vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, args);
-	va_end(args);
-	answer(text, ret);
-}
 
 static void pause_ms(long ms)
 {
